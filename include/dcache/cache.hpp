@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Cache: values with expiry and tags in one directory, shared by many processes, without a server.
+//
+//   dcache::Cache cache{"/var/cache/app"};
+//   cache.set("user:42", bytes, {.expire = 10min, .tags = {"users", "eu"}});
+//   if (auto value = cache.get("user:42")) use(*value);
+//
+// Every call is atomic across threads and processes. A Cache may be used by any number of threads at once; it
+// may not be used in a forked child (Forked), which opens the directory again instead. A call waits for other
+// writers at most `Options::timeout`, then throws Timeout.
+//
+// Keys are any 0 to 4096 bytes, compared byte by byte; values at most 32 KiB. Time of expiry is wall-clock
+// time, so that it survives a reboot: a value is live until its time of expiry has come.
+//
+// Any call may throw: Timeout (other writers), Full (disk), ReadOnly, Corrupt (damaged data), IoError,
+// Forked, and InvalidArgument for what breaks the limits above. What it throws besides is said at the call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "dcache/bytes.hpp"
+#include "dcache/duration.hpp"
+#include "dcache/entry.hpp"
+#include "dcache/export.hpp"
+#include "dcache/options.hpp"
+#include "dcache/tags.hpp"
+
+namespace dcache {
+
+class Entries;
+class Store;
+class Transaction;
+
+namespace detail {
+class CacheState;
+}
+
+inline constexpr std::size_t kMaxKeyBytes = 4096;
+inline constexpr std::size_t kMaxValueBytes = 32768;
+inline constexpr std::size_t kMaxTags = 64;
+inline constexpr std::size_t kMaxTagBytes = 256;
+
+/// What `Cache::stats` answers. Numbers marked "exact" were counted for the call; the others are hints.
+struct Stats {
+  std::uint64_t entries = 0;         ///< exact: live values
+  std::uint64_t expired = 0;         ///< exact: values whose time is over and that no sweep has removed yet
+  std::uint64_t value_bytes = 0;     ///< exact: bytes of all stored values, expired ones included
+  std::uint64_t tags = 0;            ///< exact: different tags in use
+  std::uint64_t locks = 0;           ///< exact: lock records
+  std::uint64_t database_bytes = 0;  ///< size of the database file
+  std::uint64_t wal_bytes = 0;       ///< size of the write-ahead log
+  std::uint64_t hits = 0;            ///< hint: gets answered, by this process since it opened the cache
+  std::uint64_t misses = 0;          ///< hint: gets that found nothing, likewise
+  std::uint64_t checkpoints = 0;     ///< hint: checkpoints run by this process
+  std::string engine;                ///< name and version of the store engine
+};
+
+class DCACHE_EXPORT Cache {
+ public:
+  /// Opens the cache in `directory`, making both as `options.create` says (mode 0700, files 0600). Opening an
+  /// existing cache writes nothing.
+  /// Throws NotACache (a foreign, damaged or newer database: it is left untouched), InvalidArgument (not a
+  /// directory; an engine's address such as "memory:": see `open`), Unsupported (symbolic link, foreign owner
+  /// or mode, network file system: see `Options`), IoError.
+  explicit Cache(const std::filesystem::path& directory, Options options = {});
+
+  /// As the constructor, from an address: a directory, or in time the address of another engine.
+  /// Throws Unsupported for an engine that this build does not have.
+  [[nodiscard]] static Cache open(std::string_view address, Options options = {});
+
+  Cache(Cache&&) noexcept;
+  Cache& operator=(Cache&&) noexcept;
+  Cache(const Cache&) = delete;
+  Cache& operator=(const Cache&) = delete;
+  ~Cache();
+
+  /// Stores `value` under `key`, replacing value, expiry and tags of an older one.
+  void set(ByteView key, ByteView value, const SetOptions& options = {});
+
+  /// Stores `value` if `key` is absent or expired, and says whether it did. Of several callers at once in any
+  /// processes exactly one gets true.
+  [[nodiscard]] bool add(ByteView key, ByteView value, const SetOptions& options = {});
+
+  /// The value, or nothing when `key` is absent or expired.
+  /// Throws Corrupt if the stored bytes do not match their checksum; set or erase mends that.
+  [[nodiscard]] std::optional<std::string> get(ByteView key) const;
+
+  /// As `get`, with expiry, tags, time of storing, size and format.
+  [[nodiscard]] std::optional<Entry> entry(ByteView key) const;
+
+  /// Whether `key` is there and not expired.
+  [[nodiscard]] bool contains(ByteView key) const;
+
+  /// Removes `key` and says whether it was there and not expired. (C++'s word for delete.)
+  bool erase(ByteView key);
+
+  /// Gives `key` a new expiry (`forever`: none) and says whether it was there and not expired. The value and
+  /// its tags stay.
+  bool touch(ByteView key, Duration expire);
+
+  /// Adds `delta` to the integer stored under `key` and returns the sum, keeping expiry and tags. A missing
+  /// or expired key is stored with `options` and becomes initial + delta. Throws WrongType if the value is
+  /// not a decimal integer of 64 bits, InvalidArgument if the sum does not fit 64 bits; the value stays as it
+  /// was.
+  std::int64_t incr(ByteView key, std::int64_t delta = 1, std::int64_t initial = 0,
+                    const SetOptions& options = {});
+
+  /// Runs `body(Transaction&)` once, in one atomic step: all that it changes is seen by others at once when
+  /// it returns, or not at all if it throws. Calls on this Cache and thread inside the body join the
+  /// transaction, `transact` included. Other writers wait meanwhile: keep it short. Returns what the body
+  /// returns. Throws Misuse at the end if a part failed and the body swallowed the error.
+  template <class Body>
+  auto transact(Body&& body) -> std::invoke_result_t<Body, Transaction&>;
+
+  /// The live entries, oldest insertion first (an overwritten value keeps its place). The result is a query:
+  /// each `begin()` looks anew, reads in pages, and holds nothing open in between, so that it disturbs no
+  /// writer; entries stored or removed during the walk may or may not be seen, none is seen twice.
+  [[nodiscard]] Entries entries(EntryFilter filter = {}) const;
+
+  /// Removes the values that have any (or all) of `tags` and were stored before the call; in small steps, so
+  /// that other writers need not wait. Returns how many. No tags: InvalidArgument.
+  std::uint64_t evict(const Tags& tags, Match match = Match::any);
+
+  /// Removes the values whose time is over, in small steps. Returns how many.
+  std::uint64_t expire();
+
+  /// Removes all values stored before the call, in small steps. Locks stay. Returns how many.
+  std::uint64_t clear();
+
+  /// Number of live values, counted.
+  [[nodiscard]] std::uint64_t size() const;
+
+  [[nodiscard]] Stats stats() const;
+
+  /// The cache's real directory, absolute and without symbolic links.
+  [[nodiscard]] const std::filesystem::path& directory() const;
+
+  /// For the library itself: the state that locks, ranges and transactions share.
+  [[nodiscard]] const std::shared_ptr<detail::CacheState>& state() const noexcept { return state_; }
+
+ private:
+  explicit Cache(std::shared_ptr<detail::CacheState> state);
+
+  std::shared_ptr<detail::CacheState> state_;
+};
+
+/// The inside of `Cache::transact`: the same calls, which see their own changes. It lives as long as the
+/// body.
+class DCACHE_EXPORT Transaction {
+ public:
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  void set(ByteView key, ByteView value, const SetOptions& options = {}) { cache_.set(key, value, options); }
+  [[nodiscard]] bool add(ByteView key, ByteView value, const SetOptions& options = {}) {
+    return cache_.add(key, value, options);
+  }
+  [[nodiscard]] std::optional<std::string> get(ByteView key) const { return cache_.get(key); }
+  [[nodiscard]] std::optional<Entry> entry(ByteView key) const { return cache_.entry(key); }
+  [[nodiscard]] bool contains(ByteView key) const { return cache_.contains(key); }
+  bool erase(ByteView key) { return cache_.erase(key); }
+  bool touch(ByteView key, Duration expire) { return cache_.touch(key, expire); }
+  std::int64_t incr(ByteView key, std::int64_t delta = 1, std::int64_t initial = 0,
+                    const SetOptions& options = {}) {
+    return cache_.incr(key, delta, initial, options);
+  }
+
+ private:
+  friend class Cache;
+  explicit Transaction(Cache& cache);
+  ~Transaction();
+  void commit();
+
+  Cache& cache_;
+  bool open_ = true;
+};
+
+/// A query over the entries of a cache: see `Cache::entries`. It keeps the cache's state alive.
+class DCACHE_EXPORT Entries {
+ public:
+  class Iterator;
+
+  [[nodiscard]] Iterator begin() const;
+  [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
+
+ private:
+  friend class Cache;
+  Entries(std::shared_ptr<detail::CacheState> state, EntryFilter filter);
+
+  std::shared_ptr<detail::CacheState> state_;
+  EntryFilter filter_;
+};
+
+/// One walk over a query. Copies share the walk, as with every input iterator.
+class DCACHE_EXPORT Entries::Iterator {
+ public:
+  using iterator_concept = std::input_iterator_tag;
+  using iterator_category = std::input_iterator_tag;
+  using value_type = Entry;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const Entry*;
+  using reference = const Entry&;
+
+  const Entry& operator*() const;
+  const Entry* operator->() const { return &**this; }
+  Iterator& operator++();
+  void operator++(int) { ++*this; }
+  friend bool operator==(const Iterator& it, std::default_sentinel_t) { return it.done(); }
+  // NOLINTNEXTLINE(readability-redundant-declaration): clang 14 does not rewrite the operator above in
+  // range-for
+  friend bool operator!=(const Iterator& it, std::default_sentinel_t) { return !it.done(); }
+
+ private:
+  friend class Entries;
+  struct Walk;
+  explicit Iterator(std::shared_ptr<Walk> walk) : walk_(std::move(walk)) {}
+  [[nodiscard]] bool done() const noexcept;
+
+  std::shared_ptr<Walk> walk_;
+};
+
+template <class Body>
+auto Cache::transact(Body&& body) -> std::invoke_result_t<Body, Transaction&> {
+  Transaction transaction(*this);
+  if constexpr (std::is_void_v<std::invoke_result_t<Body, Transaction&>>) {
+    std::forward<Body>(body)(transaction);
+    transaction.commit();
+  } else {
+    auto result = std::forward<Body>(body)(transaction);
+    transaction.commit();
+    return result;
+  }
+}
+
+}  // namespace dcache

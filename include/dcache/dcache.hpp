@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// All of dcache except the opt-in headers json.hpp and async.hpp.
+#pragma once
+
+#include "dcache/bytes.hpp"
+#include "dcache/cache.hpp"
+#include "dcache/duration.hpp"
+#include "dcache/entry.hpp"
+#include "dcache/error.hpp"
+#include "dcache/lock.hpp"
+#include "dcache/options.hpp"
+#include "dcache/tags.hpp"
+#include "dcache/version.hpp"

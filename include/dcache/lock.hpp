@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Locks that processes share through a cache directory.
+//
+//   dcache::SyncLock lock{cache, "report"};
+//   { std::scoped_lock hold{lock}; build_report(); }
+//
+// A lock is a name (`key`) in a cache. Who holds it is written in the cache; that the holder still runs is
+// known from the kernel: a killed holder loses its locks within milliseconds, a stopped one (SIGSTOP,
+// debugger, suspend) never does, unless it asked for a lease. Every grant carries a fencing number that never
+// repeats in a cache and only grows: hand it to whatever the lock protects, so that a late writer is refused.
+//
+// SyncLock belongs to the handle: any thread may unlock through the same handle; another handle, even on the
+// same thread, is somebody else. SyncRLock belongs to the thread: the holding thread may lock again, through
+// any handle of the same key, and the lock is free when it has unlocked as often.
+//
+// Both meet Lockable and TimedLockable, so std::scoped_lock, std::unique_lock and std::lock work. Two handles
+// of one key in std::lock never come to an end. A handle may be used by several threads, as a mutex may.
+// Values and locks live in different spaces: a lock is never seen, cleared, evicted or expired with values.
+//
+// A call may throw Timeout, Full, ReadOnly, Corrupt (a damaged record: nobody gets it until it is cleared),
+// IoError, Forked (the handle came from the parent process) and Misuse (inside `Cache::transact`).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "dcache/cache.hpp"
+#include "dcache/liveness.hpp"
+
+namespace dcache {
+
+/// How to wait between tries where nothing can wake the waiter: first `base`, doubled at every try up to
+/// `cap`; of each wait one half is certain and the other random ("equal jitter").
+struct Backoff {
+  Duration base = std::chrono::microseconds(100);
+  Duration cap = std::chrono::milliseconds(5);
+};
+
+struct LockOptions {
+  /// Longest wait of `lock()`, then Timeout. One try always happens, also with 0. `forever` waits for ever.
+  Duration timeout = std::chrono::seconds(10);
+  /// The grant ends by itself after this time, whether or not the holder is done. None: it ends with the
+  /// holder. Counted in time since boot, suspended time included.
+  std::optional<Duration> lease = {};
+  Tags tags = {};               ///< shown by `locks`, which can select by them
+  std::string label = {};       ///< what people see beside the owner; at most 256 bytes
+  std::uint64_t max_tries = 0;  ///< tries of one `lock()` call before Timeout; 0 = as many as the time allows
+  Backoff backoff = {};
+};
+
+/// What became of a release.
+enum class Release {
+  released,   ///< it was held here and is not any more (of a SyncRLock: one level less)
+  not_owner,  ///< it was never held here
+  lost,       ///< it had been held here, but the lease ended or somebody cleared it
+};
+
+/// Who holds a lock.
+struct Holder {
+  std::string owner;  ///< "pid-tid", for people
+  std::int64_t pid = 0;
+  std::int64_t tid = 0;
+  std::string session;                 ///< names the process's use of this cache directory, unique for ever
+  std::uint64_t agent = 0;             ///< the thread or handle within the session
+  std::uint64_t count = 0;             ///< levels of re-entry; 1 for a SyncLock
+  std::uint64_t fence = 0;             ///< number of this grant
+  Timestamp since;                     ///< wall-clock time of the grant
+  std::optional<Duration> lease_left;  ///< none: no lease; <= 0: over
+  std::string label;
+  std::vector<std::string> tags;
+  Liveness state = Liveness::unknown;
+};
+
+/// A lock as `locks` shows it.
+struct LockInfo {
+  std::string key;
+  std::string kind;  ///< "lock" or "rlock"
+  std::vector<Holder> holders;
+};
+
+/// What SyncLock and SyncRLock share. Not for use by itself.
+class DCACHE_EXPORT LockHandle {
+ public:
+  LockHandle(LockHandle&&) noexcept;
+  LockHandle& operator=(LockHandle&&) noexcept;
+  LockHandle(const LockHandle&) = delete;
+  LockHandle& operator=(const LockHandle&) = delete;
+  /// Releases what the handle still holds.
+  ~LockHandle();
+
+  /// Waits until the lock is held, at most `LockOptions::timeout`.
+  /// Throws Timeout (naming holder and age), and Deadlock at once if this same handle holds it without a
+  /// lease (SyncLock only).
+  void lock();
+
+  /// As `lock()`, and throws Cancelled within some milliseconds when `stop` is requested.
+  void lock(std::stop_token stop);
+
+  /// Takes the lock if it is free, and says whether it did. It waits for nobody but a store that is in the
+  /// middle of a write.
+  [[nodiscard]] bool try_lock();
+
+  /// As `lock()` with another limit, and false instead of Timeout. A time of 0 or less is one try.
+  [[nodiscard]] bool try_lock_for(Duration limit);
+
+  template <class Clock, class D>
+  [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, D> deadline) {
+    return try_lock_for(Duration(deadline - Clock::now()));
+  }
+
+  /// Releases. What `release` would call lost is not an error here, since guards call this: ask `lost()`. A
+  /// release that cannot be committed now is kept and tried again, and told to `Options::on_error`.
+  /// Throws NotOwner only if the lock was never held here.
+  void unlock();
+
+  /// Releases and says what became of it. Throws only if it could not be committed; the lock is then still
+  /// held here.
+  Release release();
+
+  /// Whether anybody holds the lock who can still run, now. A hint: it may change before it returns.
+  [[nodiscard]] bool locked() const;
+
+  /// Whether it is held here: by this handle (SyncLock) or this thread (SyncRLock). Looked up, not
+  /// remembered.
+  [[nodiscard]] bool owned() const;
+
+  /// Whether the last grant of this handle was lost: found out by `release`, `unlock` or `owned`.
+  [[nodiscard]] bool lost() const noexcept;
+
+  /// Number of this handle's newest grant; 0 before the first.
+  [[nodiscard]] std::uint64_t fence() const noexcept;
+
+  /// Whether the newest grant was taken over from a holder that died or whose lease ended, so that what the
+  /// lock protects may have been left half done.
+  [[nodiscard]] bool previous_owner_died() const noexcept;
+
+  /// Who holds the lock now, if anybody.
+  [[nodiscard]] std::optional<Holder> holder() const;
+
+  [[nodiscard]] const std::string& key() const noexcept;
+  [[nodiscard]] const LockOptions& options() const noexcept;
+
+ protected:
+  enum class Kind { plain, reentrant };
+  LockHandle(Cache& cache, ByteView key, LockOptions options, Kind kind);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// A mutual-exclusion lock that belongs to its handle. The model is typed_diskcache's SyncLock, which spins
+/// on `add`; here release is checked, owners that died are found, and every grant has a fence.
+class DCACHE_EXPORT SyncLock : public LockHandle {
+ public:
+  SyncLock(Cache& cache, ByteView key, LockOptions options = {});
+};
+
+/// A re-entrant lock that belongs to a thread: owner "pid-tid" and a count, changed in one transaction.
+class DCACHE_EXPORT SyncRLock : public LockHandle {
+ public:
+  SyncRLock(Cache& cache, ByteView key, LockOptions options = {});
+};
+
+/// Which locks `locks` shows; all conditions must hold.
+struct LockFilter {
+  std::string prefix = {};  ///< keys that begin with these bytes
+  Tags tags = {};           ///< locks whose holder has all of these tags
+};
+
+/// The locks that are held, or whose holder died and that nobody has taken since, in order of key.
+/// Throws Corrupt for a damaged record, naming its key.
+[[nodiscard]] DCACHE_EXPORT std::vector<LockInfo> locks(const Cache& cache, const LockFilter& filter = {});
+
+struct ClearOptions {
+  std::optional<std::uint64_t> fence = {};  ///< clear only the grant with this fence
+  bool force = false;                       ///< with the fence: clear even though the holder is alive
+};
+
+/// What `clear_lock` did.
+enum class Cleared {
+  cleared,  ///< the record is gone; a holder that was still alive finds its lock lost
+  absent,   ///< there was nothing to clear
+  refused,  ///< the holder is alive (or may be), or has another fence: nothing was changed
+};
+
+/// Removes a lock's record: if its holder is dead or its lease over, and otherwise only when given the
+/// holder's fence and `force`. A damaged record is removed with `force` alone. Fences never go back.
+DCACHE_EXPORT Cleared clear_lock(Cache& cache, ByteView key, const ClearOptions& options = {});
+
+}  // namespace dcache

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Option structs are made for designated initialisers: `{.expire = 10min, .tags = {"users"}}`.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "dcache/duration.hpp"
+#include "dcache/error.hpp"
+#include "dcache/tags.hpp"
+
+namespace dcache {
+
+/// What opening does when there is no cache in the directory yet.
+enum class Create {
+  never,      ///< NotACache
+  directory,  ///< make the cache, and its directory if only that is missing
+  parents,    ///< make missing parent directories as well
+};
+
+/// What survives a power loss. A crash of the process loses nothing with either.
+enum class Durability {
+  normal,  ///< the newest commits may be undone by a power loss; the cache stays consistent
+  full,    ///< every commit is on the disk when the call returns (one fdatasync more a commit)
+};
+
+/// How a cache is opened. Nothing here is stored: every process may choose its own.
+struct Options {
+  /// Longest wait of one call for other writers, then Timeout. Lower it where a late answer is no answer.
+  Duration timeout = std::chrono::seconds(60);
+  Create create = Create::directory;
+  Durability durability = Durability::normal;
+  /// Accepts a directory that belongs to another user, or that group or others may write. Whoever can write
+  /// the directory can change every value and take every lock.
+  bool allow_shared = false;
+  /// Accepts network and virtual-machine file systems, where SQLite's locks and shared memory may fail
+  /// without a sign. For a machine that has the directory to itself.
+  bool allow_network = false;
+  /// Bytes of page cache for each connection (one writer, and a reader for each thread that reads at the same
+  /// time). More helps a database that is larger than this; an idle cache uses little of it.
+  std::uint64_t page_cache = 8ULL << 20;
+  /// Told of failures that no call can report, as a release that could not be committed yet. Called on the
+  /// thread where it happened, outside of all transactions; it must not throw. The library never prints.
+  std::function<void(const Error&)> on_error = {};
+};
+
+/// What goes with a stored value.
+struct SetOptions {
+  std::optional<Duration> expire = {};  ///< life from now; `forever` or none = no end; <= 0 = already over
+  std::optional<Timestamp> expire_at = {};  ///< end of life; `expire` and `expire_at` exclude each other
+  Tags tags = {};                           ///< replaces the tags of an older value
+};
+
+}  // namespace dcache

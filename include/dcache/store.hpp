@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The interface of a store engine: values and records, in bytes. `Cache` and the locks stand on it and know
+// no engine; a user of dcache needs it only to add one.
+//
+// Two kinds of things live side by side. *Values* have expiry, tags and a format. *Records* are small texts
+// in a space of their own, never touched by calls on values: a lock is one record.
+//
+// All calls are atomic, safe from any thread, and wait for other writers until their deadline, then throw
+// Timeout. A thread that has called `begin` works inside its transaction until `commit` or `rollback`.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "dcache/bytes.hpp"
+#include "dcache/cache.hpp"
+#include "dcache/duration.hpp"
+#include "dcache/entry.hpp"
+#include "dcache/liveness.hpp"
+#include "dcache/tags.hpp"
+
+namespace dcache {
+
+/// A call that is only borrowed: no copy, no allocation. It must not outlive what it was made from.
+template <class Signature>
+class FunctionRef;
+
+template <class Result, class... Args>
+class FunctionRef<Result(Args...)> {
+ public:
+  template <class F>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef> && std::is_invocable_r_v<Result, F&, Args...>)
+      // NOLINTNEXTLINE(google-explicit-constructor,bugprone-forwarding-reference-overload)
+      FunctionRef(F&& f)
+  noexcept
+      : object_(const_cast<void*>(static_cast<const void*>(&f))),
+        call_([](void* object, Args... args) -> Result {
+          return (*static_cast<std::remove_reference_t<F>*>(object))(static_cast<Args&&>(args)...);
+        }) {}
+
+  Result operator()(Args... args) const { return call_(object_, static_cast<Args&&>(args)...); }
+
+ private:
+  void* object_;
+  Result (*call_)(void*, Args...);
+};
+
+/// A moment of the monotonic clock at which a call stops waiting; `kNoDeadline` waits for ever.
+using Deadline = std::chrono::steady_clock::time_point;
+inline constexpr Deadline kNoDeadline = Deadline::max();
+
+/// A value on its way in. Nothing is owned.
+struct NewValue {
+  std::string_view bytes;
+  Format format = Format::bytes;
+  std::optional<Timestamp> expires = {};
+  std::span<const std::string> tags = {};  ///< sorted, without repeats
+};
+
+/// What a function given to `Store::update` wants done.
+struct Change {
+  enum class Kind {
+    keep,    ///< nothing
+    put,     ///< store `value` in place of what is there
+    retime,  ///< only change the expiry to `value.expires`
+    erase,   ///< remove what is there
+  };
+  Kind kind = Kind::keep;
+  NewValue value = {};
+};
+
+/// What a function given to `Store::update_record` wants done.
+struct RecordChange {
+  enum class Kind { keep, put, erase };
+  Kind kind = Kind::keep;
+  std::string bytes = {};
+  bool fence_used = false;  ///< the new fence is part of `bytes`; it will never be handed out again
+};
+
+struct Record {
+  std::string key;
+  std::string bytes;
+};
+
+/// The spaces that records live in.
+enum class Space : std::uint8_t { locks = 1 };
+
+/// A walk over live entries in pages. It holds nothing open between pages.
+class Scan {
+ public:
+  virtual ~Scan() = default;
+  /// Replaces `page` by the next entries; leaves it empty at the end.
+  virtual void next(std::vector<Entry>& page) = 0;
+};
+
+class DCACHE_EXPORT Store {
+ public:
+  Store() = default;
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+  virtual ~Store();
+
+  // Values. "Live" means: there, and not expired now.
+
+  /// The bytes of a live value. Throws Corrupt if they do not match their checksum, as all reads of values
+  /// do.
+  virtual std::optional<std::string> get(std::string_view key) = 0;
+  virtual std::optional<Entry> entry(std::string_view key) = 0;
+  virtual bool contains(std::string_view key) = 0;
+
+  enum class Put { always, if_absent };
+  /// Stores a value; with `if_absent` only if none is live. Whether it did.
+  virtual bool put(std::string_view key, const NewValue& value, Put mode) = 0;
+  /// Removes a value; whether it was live.
+  virtual bool erase(std::string_view key) = 0;
+  /// Runs `f` once or more on the live entry (or null) and does what the last run returned, in one atomic
+  /// step with what `f` saw. `f` must be pure. What the returned change points at must outlive the call.
+  virtual void update(std::string_view key, FunctionRef<Change(const Entry*)> f) = 0;
+
+  virtual std::unique_ptr<Scan> scan(const EntryFilter& filter) = 0;
+
+  /// Removes values in small steps and says how many: those with the tags, all, or the expired ones; of the
+  /// first two only what was stored before the call.
+  virtual std::uint64_t evict(const Tags& tags, Match match) = 0;
+  virtual std::uint64_t clear() = 0;
+  virtual std::uint64_t expire() = 0;
+
+  /// Number of live values, counted.
+  virtual std::uint64_t size() = 0;
+  virtual Stats stats() = 0;
+
+  // Records. A fence is a number that the store hands out; it only grows and never repeats.
+
+  virtual std::optional<std::string> record(Space space, std::string_view key) = 0;
+  /// If there is no record: stores what `make` returns for a new fence. Whether it did.
+  virtual bool add_record(Space space, std::string_view key,
+                          FunctionRef<std::string(std::uint64_t fence)> make, Deadline deadline) = 0;
+  /// Removes the record if its bytes are still `expected`. Whether it did.
+  virtual bool erase_record(Space space, std::string_view key, std::string_view expected,
+                            Deadline deadline) = 0;
+  /// As `update`: `f` gets the record (or null) and the fence that it may use.
+  virtual void update_record(Space space, std::string_view key,
+                             FunctionRef<RecordChange(const std::string* old, std::uint64_t fence)> f,
+                             Deadline deadline) = 0;
+  /// At most `limit` records behind key `after` (none = from the start), in order of key.
+  virtual std::vector<Record> records(Space space, const std::optional<std::string>& after,
+                                      std::size_t limit) = 0;
+
+  // Transactions, bound to the calling thread. `begin` inside one is counted; only the outermost `commit`
+  // commits. After a `rollback` at any level, or a failed call, `commit` throws Misuse.
+
+  virtual void begin() = 0;
+  virtual void commit() = 0;
+  virtual void rollback() noexcept = 0;
+  [[nodiscard]] virtual bool in_transaction() const noexcept = 0;
+
+  // Sessions. A session is one process's use of this store, named by a text that is unique for ever.
+
+  virtual std::string session() = 0;
+  [[nodiscard]] virtual Liveness alive(std::string_view session) = 0;
+};
+
+}  // namespace dcache

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Looking at locks from outside, and clearing them.
+#include <algorithm>
+
+#include "cache/limits.hpp"
+#include "dcache/error.hpp"
+#include "dcache/lock.hpp"
+#include "locks/access.hpp"
+#include "locks/record_json.hpp"
+
+namespace dcache {
+
+namespace {
+
+constexpr std::size_t kPageRecords = 100;
+
+bool selected(const LockInfo& info, const std::vector<std::string>& tags) {
+  return std::all_of(tags.begin(), tags.end(), [&](const std::string& tag) {
+    return std::any_of(info.holders.begin(), info.holders.end(), [&](const Holder& holder) {
+      return std::find(holder.tags.begin(), holder.tags.end(), tag) != holder.tags.end();
+    });
+  });
+}
+
+}  // namespace
+
+std::vector<LockInfo> locks(const Cache& cache, const LockFilter& filter) {
+  const detail::CacheState& state = *cache.state();
+  Store& store = state.store();
+  const std::vector<std::string> tags = checked_tags(filter.tags);
+  std::vector<LockInfo> found;
+  std::optional<std::string> after;
+  for (std::vector<Record> page; page = store.records(Space::locks, after, kPageRecords), !page.empty();
+       after = page.back().key) {
+    for (const Record& stored : page) {
+      if (!stored.key.starts_with(filter.prefix)) continue;
+      const locking::LockRecord record = locking::read_record(&stored.bytes, stored.key, state).value();
+      LockInfo info{.key = stored.key, .kind = std::string(locking::name(record.kind)), .holders = {}};
+      for (const locking::Hold& hold : record.holders) info.holders.push_back(locking::describe(hold, store));
+      if (selected(info, tags)) found.push_back(std::move(info));
+    }
+  }
+  return found;
+}
+
+Cleared clear_lock(Cache& cache, ByteView key, const ClearOptions& options) {
+  check_key(key.view());
+  const detail::CacheState& state = *cache.state();
+  Store& store = locking::store_for(state, key.view());
+  const locking::World world{.boottime_us = locking::boottime_us(),
+                             .alive = [&](const std::string& session) { return store.alive(session); }};
+  Cleared cleared = Cleared::absent;
+  store.update_record(
+      Space::locks, key.view(),
+      [&](const std::string* old, std::uint64_t) -> RecordChange {
+        // A damaged record has no fence to ask for, so force alone must do.
+        const std::optional<locking::LockRecord> record =
+            old != nullptr ? locking::parse(*old) : std::nullopt;
+        if (old != nullptr && !record) {
+          cleared = options.force ? Cleared::cleared : Cleared::refused;
+          return {.kind = options.force ? RecordChange::Kind::erase : RecordChange::Kind::keep};
+        }
+        switch (locking::clear(record, options.fence, options.force, world).outcome) {
+          case locking::Outcome::cleared:
+            cleared = Cleared::cleared;
+            return {.kind = RecordChange::Kind::erase};
+          case locking::Outcome::refused:
+            cleared = Cleared::refused;
+            return {};
+          default:
+            cleared = Cleared::absent;
+            return {};
+        }
+      },
+      locking::deadline_after(state.options().timeout));
+  return cleared;
+}
+
+}  // namespace dcache

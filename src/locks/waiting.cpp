@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "locks/waiting.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <random>
+#include <thread>
+
+#include "platform/clock.hpp"
+
+namespace dcache::locking {
+
+namespace {
+
+/// Looks at the record, about a microsecond each, before the first sleep: most locks are held shortly.
+constexpr int kSpins = 20;
+
+/// A sleep is cut in pieces, so that a stop request is seen in time.
+constexpr std::chrono::nanoseconds kLongestSleep = std::chrono::milliseconds(20);
+
+}  // namespace
+
+Pause::Ended Pause::wait() {
+  using std::chrono::nanoseconds;
+  using std::chrono::steady_clock;
+  ++pauses_;
+  nanoseconds left{0};
+  if (pauses_ <= kSpins) {
+    std::this_thread::yield();
+  } else {
+    thread_local std::minstd_rand random(std::random_device{}());
+    const int doublings = std::min(pauses_ - kSpins - 1, 40);
+    const auto cap = backoff_.cap.nanoseconds();
+    nanoseconds full = backoff_.base.nanoseconds();
+    for (int i = 0; i < doublings && full < cap; ++i) full *= 2;
+    full = std::min(full, cap);
+    left = full / 2 + nanoseconds(std::uniform_int_distribution<std::int64_t>(0, full.count() / 2)(random));
+  }
+  for (;;) {
+    if (stop_ != nullptr && stop_->stop_requested()) return Ended::stopped;
+    const auto now = steady_clock::now();
+    if (deadline_ != kNoDeadline && now >= deadline_) return Ended::deadline;
+    if (left <= nanoseconds(0)) return Ended::waited;
+    nanoseconds piece = std::min(left, kLongestSleep);
+    if (deadline_ != kNoDeadline) piece = std::min<nanoseconds>(piece, deadline_ - now);
+    platform::sleep_for(piece);
+    left -= piece;
+  }
+}
+
+std::string seconds_text(Duration duration) {
+  if (duration.is_forever()) return "forever";
+  const double seconds = std::chrono::duration<double>(duration.nanoseconds()).count();
+  std::array<char, 40> text{};
+  std::snprintf(text.data(), text.size(), seconds < 10 ? "%.2f" : "%.0f", seconds);
+  return text.data();
+}
+
+}  // namespace dcache::locking

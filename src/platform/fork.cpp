@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/fork.hpp"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <atomic>
+
+namespace dcache::platform {
+
+namespace {
+
+std::atomic<std::uint64_t> g_generation{1};
+Mutex g_list_mutex;
+ForkClosedFd* g_first = nullptr;
+
+}  // namespace
+
+// Lock order: registry mutex, then list mutex.
+struct ForkHandlers {
+  static void prepare() DCACHE_TSA(no_thread_safety_analysis) {
+    registry_mutex().lock();
+    g_list_mutex.lock();
+  }
+  static void parent() DCACHE_TSA(no_thread_safety_analysis) {
+    g_list_mutex.unlock();
+    registry_mutex().unlock();
+  }
+  static void child() DCACHE_TSA(no_thread_safety_analysis) {
+    g_generation.fetch_add(1, std::memory_order_relaxed);
+    for (ForkClosedFd* at = g_first; at != nullptr; at = at->next_) at->close_now();
+    parent();
+  }
+  ForkHandlers() { pthread_atfork(&prepare, &parent, &child); }
+};
+
+namespace {
+
+const ForkHandlers g_handlers;
+
+}  // namespace
+
+std::uint64_t fork_generation() noexcept { return g_generation.load(std::memory_order_relaxed); }
+
+Mutex& registry_mutex() noexcept {
+  // Never destroyed: other objects of static life may still use it at exit.
+  static Mutex* const mutex = new Mutex;
+  return *mutex;
+}
+
+ForkClosedFd::ForkClosedFd(int fd) { reset(fd); }
+
+ForkClosedFd::~ForkClosedFd() { reset(-1); }
+
+void ForkClosedFd::close_now() noexcept {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
+}
+
+void ForkClosedFd::reset(int fd) {
+  MutexLock lock(g_list_mutex);
+  const bool was_listed = fd_ >= 0 || next_ != nullptr || previous_ != nullptr || g_first == this;
+  close_now();
+  fd_ = fd;
+  if (fd >= 0 && !was_listed) {
+    next_ = g_first;
+    if (g_first != nullptr) g_first->previous_ = this;
+    g_first = this;
+  } else if (fd < 0 && was_listed) {
+    if (next_ != nullptr) next_->previous_ = previous_;
+    (previous_ != nullptr ? previous_->next_ : g_first) = next_;
+    next_ = previous_ = nullptr;
+  }
+}
+
+}  // namespace dcache::platform

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What fork(2) means for us: a child owns none of its parent's locks, and may not touch its SQLite handles.
+#pragma once
+
+#include <cstdint>
+
+#include "platform/mutex.hpp"
+
+namespace dcache::platform {
+
+/// Changes in every forked child: what was made under another generation belongs to the parent.
+std::uint64_t fork_generation() noexcept;
+
+/// Guards the process-wide registries. Held across fork, so that a child never inherits it locked by a thread
+/// that it does not have.
+Mutex& registry_mutex() noexcept;
+
+/// A file descriptor that a forked child closes at once. Closing drops nothing that the parent has locked on
+/// it (open-file-description locks stay with the parent's copy).
+class ForkClosedFd {
+ public:
+  ForkClosedFd() = default;
+  explicit ForkClosedFd(int fd);
+  ForkClosedFd(const ForkClosedFd&) = delete;
+  ForkClosedFd& operator=(const ForkClosedFd&) = delete;
+  ~ForkClosedFd();
+
+  void reset(int fd);
+  [[nodiscard]] int get() const noexcept { return fd_; }
+
+ private:
+  friend struct ForkHandlers;
+  void close_now() noexcept;
+
+  int fd_ = -1;
+  ForkClosedFd* next_ = nullptr;
+  ForkClosedFd* previous_ = nullptr;
+};
+
+}  // namespace dcache::platform

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/process.hpp"
+
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+
+#include "dcache/error.hpp"
+
+namespace dcache::platform {
+
+namespace {
+
+std::atomic<std::uint64_t> g_last_agent{0};
+
+}  // namespace
+
+std::int64_t pid() noexcept { return ::getpid(); }
+
+std::int64_t tid() noexcept {
+  // One call a thread; a forked child has another number, so the pid is part of what is remembered.
+  thread_local std::int64_t known_pid = 0;
+  thread_local std::int64_t known_tid = 0;
+  const std::int64_t now_pid = pid();
+  if (known_pid != now_pid) {
+    known_tid = syscall(SYS_gettid);
+    known_pid = now_pid;
+  }
+  return known_tid;
+}
+
+std::uint64_t new_agent() noexcept { return g_last_agent.fetch_add(1, std::memory_order_relaxed) + 1; }
+
+std::uint64_t thread_agent() noexcept {
+  thread_local const std::uint64_t agent = new_agent();
+  return agent;
+}
+
+const std::string& boot_id() {
+  static const std::string id = [] {
+    std::ifstream file("/proc/sys/kernel/random/boot_id");
+    std::string text;
+    file >> text;
+    std::erase(text, '-');
+    return text;
+  }();
+  return id;
+}
+
+std::uint64_t pid_namespace() noexcept {
+  struct stat info {};
+  return ::stat("/proc/self/ns/pid", &info) == 0 ? static_cast<std::uint64_t>(info.st_ino) : 0;
+}
+
+std::optional<std::uint64_t> start_time(std::int64_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  if (!std::getline(file, text)) return std::nullopt;
+  // The second field is the command in parentheses and may hold anything, so count from the last ')'.
+  std::size_t at = text.rfind(')');
+  if (at == std::string::npos) return std::nullopt;
+  constexpr int kFieldsFromCommandToStart = 20;
+  for (int field = 0; field < kFieldsFromCommandToStart && at != std::string::npos; ++field) {
+    at = text.find(' ', at + 1);
+  }
+  if (at == std::string::npos) return std::nullopt;
+  std::uint64_t ticks = 0;
+  const char* first = text.data() + at + 1;
+  if (std::from_chars(first, text.data() + text.size(), ticks).ec != std::errc{}) return std::nullopt;
+  return ticks;
+}
+
+std::string command_name(std::int64_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
+  std::string name;
+  std::getline(file, name);
+  return name;
+}
+
+void random_bytes(std::span<std::byte> out) {
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t n = ::getrandom(out.data() + done, out.size() - done, 0);
+    if (n > 0) {
+      done += static_cast<std::size_t>(n);
+    } else if (errno != EINTR) {
+      throw IoError(std::string("the system's random source failed: ") + std::strerror(errno));
+    }
+  }
+}
+
+std::uint32_t effective_user() noexcept { return ::geteuid(); }
+
+}  // namespace dcache::platform

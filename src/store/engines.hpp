@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The engines that this build has. Nothing above the store includes more of an engine than this.
+#pragma once
+
+#include <memory>
+
+#include "dcache/options.hpp"
+#include "dcache/store.hpp"
+#include "platform/directory.hpp"
+
+namespace dcache::store {
+
+/// The SQLite engine in a checked directory; makes the database as the options allow.
+std::unique_ptr<Store> open_sqlite(platform::Directory directory, const Options& options);
+
+}  // namespace dcache::store

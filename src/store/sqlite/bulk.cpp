@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Removing and counting many values, in steps short enough that other writers need not notice.
+#include <algorithm>
+
+#include "platform/clock.hpp"
+#include "store/sqlite/row.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+
+namespace dcache::store::sqlite {
+
+namespace {
+
+/// Rows looked at in one write transaction: about 2 ms of work.
+constexpr std::int64_t kRowsAStep = 200;
+
+struct Row {
+  std::int64_t id;
+  std::int64_t stored;
+  std::string tags;
+};
+
+/// The rows that a statement (id, stored, tags) selects, read before any of them is changed.
+std::vector<Row> collect(Connection& connection, Statement& statement) {
+  std::vector<Row> rows;
+  while (connection.step(statement, "select values to remove")) {
+    rows.push_back({statement.number(0), statement.number(1), std::string(statement.bytes(2))});
+  }
+  return rows;
+}
+
+bool has_all(const std::string& packed, const std::vector<std::string>& wanted) {
+  const auto tags = unpack_tags(packed);
+  return tags && std::all_of(wanted.begin(), wanted.end(), [&](const std::string& tag) {
+           return std::find(tags->begin(), tags->end(), tag) != tags->end();
+         });
+}
+
+std::uint64_t number_of(Connection& connection, const char* sql, std::int64_t parameter = 0) {
+  sqlite3_stmt* raw = nullptr;
+  const int code = sqlite3_prepare_v2(connection.handle(), sql, -1, &raw, nullptr);
+  const std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)> owned(raw, sqlite3_finalize);
+  if (code != SQLITE_OK) connection.fail(code, "count");
+  Statement statement(raw);
+  if (sqlite3_bind_parameter_count(raw) > 0) statement.bind(1, parameter);
+  return connection.step(statement, "count") ? static_cast<std::uint64_t>(statement.number(0)) : 0;
+}
+
+}  // namespace
+
+std::uint64_t SqliteStore::in_steps(FunctionRef<Step(Connection&, std::uint64_t&)> step) {
+  std::uint64_t removed = 0;
+  for (Step next = Step::more; next == Step::more;) {
+    Write write(*this, deadline_from_now());
+    write.changing();
+    next = step(*write, removed);
+    write.commit();
+  }
+  return removed;
+}
+
+std::uint64_t SqliteStore::evict(const Tags& tags, Match match) {
+  const std::int64_t start = platform::now().unix_nanoseconds();
+  const std::vector<std::string>& names = tags.names();
+  // With `all`, whatever is selected has the first tag; the others are looked up in the row itself.
+  const std::size_t to_walk = match == Match::all ? 1 : names.size();
+  std::size_t at = 0;
+  std::int64_t after = 0;
+  return in_steps([&](Connection& connection, std::uint64_t& removed) {
+    std::vector<Row> rows;
+    {
+      Statement select = connection.use(Sql::tagged_batch);
+      select.bind(1, std::string_view(names[at])).bind(2, after).bind(3, kRowsAStep);
+      rows = collect(connection, select);
+    }
+    for (const Row& row : rows) {
+      after = row.id;
+      if (row.stored > start || (match == Match::all && !has_all(row.tags, names))) continue;
+      erase_row(connection, row.id, row.tags);
+      ++removed;
+    }
+    if (std::ssize(rows) == kRowsAStep) return Step::more;
+    after = 0;
+    return ++at < to_walk ? Step::more : Step::done;
+  });
+}
+
+std::uint64_t SqliteStore::clear() {
+  const std::int64_t start = platform::now().unix_nanoseconds();
+  std::int64_t after = 0;
+  std::int64_t last = 0;
+  {
+    Read read(*this);
+    Statement newest = read->use(Sql::last_id);
+    if (read->step(newest, "find the newest value")) last = newest.number(0);
+  }
+  return in_steps([&](Connection& connection, std::uint64_t& removed) {
+    std::vector<Row> rows;
+    {
+      Statement select = connection.use(Sql::batch);
+      select.bind(1, after).bind(2, last).bind(3, kRowsAStep);
+      rows = collect(connection, select);
+    }
+    for (const Row& row : rows) {
+      after = row.id;
+      if (row.stored > start) continue;
+      erase_row(connection, row.id, row.tags);
+      ++removed;
+    }
+    return std::ssize(rows) == kRowsAStep ? Step::more : Step::done;
+  });
+}
+
+std::uint64_t SqliteStore::expire() {
+  const std::int64_t start = platform::now().unix_nanoseconds();
+  return in_steps([&](Connection& connection, std::uint64_t& removed) {
+    std::vector<Row> rows;
+    {
+      Statement select = connection.use(Sql::expired_batch);
+      select.bind(1, start).bind(2, kRowsAStep);
+      rows = collect(connection, select);
+    }
+    for (const Row& row : rows) erase_row(connection, row.id, row.tags);
+    removed += rows.size();
+    return std::ssize(rows) == kRowsAStep ? Step::more : Step::done;
+  });
+}
+
+std::uint64_t SqliteStore::size() {
+  const std::int64_t now = platform::now().unix_nanoseconds();
+  Read read(*this);
+  return number_of(
+      *read, "SELECT (SELECT count(*) FROM entries) - (SELECT count(*) FROM entries WHERE expires <= ?1)",
+      now);
+}
+
+Stats SqliteStore::stats() {
+  const std::int64_t now = platform::now().unix_nanoseconds();
+  Stats stats;
+  {
+    Read read(*this);
+    stats.expired = number_of(*read, "SELECT count(*) FROM entries WHERE expires <= ?1", now);
+    stats.entries = number_of(*read, "SELECT count(*) FROM entries") - stats.expired;
+    stats.value_bytes = number_of(*read, "SELECT coalesce(sum(length(value)), 0) FROM entries");
+    stats.tags = number_of(*read, "SELECT count(DISTINCT tag) FROM tags");
+    stats.locks = number_of(*read, "SELECT count(*) FROM records WHERE space = ?1",
+                            static_cast<std::int64_t>(Space::locks));
+  }
+  stats.database_bytes = platform::file_info(directory_.path / "cache.db").size;
+  stats.wal_bytes = platform::file_info(directory_.path / "cache.db-wal").size;
+  stats.hits = hits_.load(std::memory_order_relaxed);
+  stats.misses = misses_.load(std::memory_order_relaxed);
+  stats.checkpoints = checkpoints_.load(std::memory_order_relaxed);
+  stats.engine = std::string("SQLite ") + sqlite3_libversion();
+  return stats;
+}
+
+}  // namespace dcache::store::sqlite

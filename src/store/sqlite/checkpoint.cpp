@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/sqlite/checkpoint.hpp"
+
+#include <sqlite3.h>
+
+#include "dcache/error.hpp"
+#include "platform/directory.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+
+namespace dcache::store::sqlite {
+
+namespace {
+
+constexpr std::uint64_t kIdleLogBytes = 1U << 20;
+
+}  // namespace
+
+void SqliteStore::after_commit() {
+  const int pages = writer_->wal_pages();
+  // After one that could not copy everything (a reader is in the way) let the log grow a little first.
+  if (pages < kCheckpointPages) checkpoint_after_ = kCheckpointPages;
+  if (pages >= checkpoint_after_) {
+    checkpoint(pages >= kOverduePages);
+    checkpoint_after_ = pages + kCheckpointPages / 4;
+  }
+}
+
+/// Copies the log into the database. The caller has the writer slot and no transaction open. Failure is no
+/// error: the commit before it stands, and the next one tries again.
+void SqliteStore::checkpoint(bool wait) {
+  try {
+    if (checkpointer_ == nullptr) {
+      checkpointer_ =
+          std::make_unique<Connection>(file("cache.db"), Connection::Role::checkpointer, options_);
+    }
+    const auto now = std::chrono::steady_clock::now();
+    checkpointer_->set_deadline(now);
+    if (checkpoints_need_guard_) {
+      // While this connection has the write lock no other can write, so that the race cannot happen. A FULL
+      // checkpoint is no way out: when it finds the database busy it runs a passive one without the lock.
+      writer_->set_deadline(wait ? now + std::chrono::seconds(1) : now);
+      if (writer_->use(Sql::begin).step() != SQLITE_DONE) return;
+    }
+    if (sqlite3_wal_checkpoint_v2(checkpointer_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
+                                  nullptr) == SQLITE_OK) {
+      checkpoints_.fetch_add(1, std::memory_order_relaxed);
+    }
+    if (checkpoints_need_guard_) writer_->use(Sql::rollback).step();
+  } catch (const std::exception&) {
+    if (writer_->in_transaction()) writer_->use(Sql::rollback).step();
+  }
+}
+
+/// Leaves a short log behind: the kept file is what deletes on a full disk are written to, but no more of it
+/// is needed. The first commit after a complete checkpoint starts the log anew and cuts the file.
+void SqliteStore::trim_log() noexcept {
+  if (writer_ == nullptr || platform::file_info(file("cache.db-wal")).size <= kIdleLogBytes) return;
+  try {
+    checkpoint(false);
+    writer_->set_deadline(std::chrono::steady_clock::now());
+    writer_->execute("UPDATE meta SET value = value WHERE name = 'uuid'", "trim the log");
+  } catch (const std::exception&) {
+    // Somebody else is writing, and will do it.
+  }
+}
+
+}  // namespace dcache::store::sqlite

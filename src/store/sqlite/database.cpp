@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/sqlite/database.hpp"
+
+#include <sqlite3.h>
+
+#include <array>
+#include <cstring>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "dcache/bytes.hpp"
+#include "dcache/error.hpp"
+#include "platform/clock.hpp"
+#include "platform/process.hpp"
+#include "store/sqlite/errors.hpp"
+
+namespace dcache::store::sqlite {
+
+namespace {
+
+constexpr std::size_t kHeaderBytes = 100;
+
+std::string shown(const std::string& path) { return "'" + escape(path) + "'"; }
+
+[[noreturn]] void refuse(const std::string& path, const std::string& why) {
+  throw NotACache(shown(path) + " " + why + "; it was left as it is: choose another directory");
+}
+
+[[noreturn]] void refuse_newer(const std::string& path, std::int64_t version) {
+  refuse(path, "has the format " + std::to_string(version) + " of a newer dcache (this one knows " +
+                   std::to_string(kSchemaVersion) + "): upgrade this program");
+}
+
+std::uint32_t big_endian(std::span<const unsigned char> bytes) noexcept {
+  return (std::uint32_t{bytes[0]} << 24) | (std::uint32_t{bytes[1]} << 16) | (std::uint32_t{bytes[2]} << 8) |
+         bytes[3];
+}
+
+/// The start of the file, read through SQLite's own file layer: nothing but that layer may open a database
+/// (closing any other descriptor would drop SQLite's locks in this process), and a connection would already
+/// make side files or roll back a journal beside a foreign database.
+class HeaderFile {
+ public:
+  explicit HeaderFile(const std::string& path) {
+    sqlite3_vfs* vfs = sqlite3_vfs_find(nullptr);
+    name_ = sqlite3_create_filename(path.c_str(), "", "", 0, nullptr);
+    memory_ = std::make_unique<unsigned char[]>(static_cast<std::size_t>(vfs->szOsFile));
+    file_ = reinterpret_cast<sqlite3_file*>(memory_.get());
+    code_ = vfs->xOpen(vfs, name_, file_, SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB, nullptr);
+  }
+  HeaderFile(const HeaderFile&) = delete;
+  HeaderFile& operator=(const HeaderFile&) = delete;
+  ~HeaderFile() {
+    if (file_->pMethods != nullptr) file_->pMethods->xClose(file_);
+    sqlite3_free_filename(name_);
+  }
+
+  int read(std::array<unsigned char, kHeaderBytes>& out) {
+    if (code_ != SQLITE_OK) return code_;
+    return file_->pMethods->xRead(file_, out.data(), static_cast<int>(out.size()), 0);
+  }
+
+ private:
+  sqlite3_filename name_;
+  std::unique_ptr<unsigned char[]> memory_;
+  sqlite3_file* file_;
+  int code_;
+};
+
+/// Throws NotACache if the file is something else than a cache or the beginning of one.
+void check_header(const std::string& path) {
+  std::array<unsigned char, kHeaderBytes> header{};
+  const int code = HeaderFile(path).read(header);
+  if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ)
+    throw_code(code, nullptr, path, "read the database");
+  // Pages are written when the transaction that makes the tables commits, so an untouched file is empty.
+  if (header == std::array<unsigned char, kHeaderBytes>{}) return;
+  if (std::memcmp(header.data(), "SQLite format 3", 16) != 0) refuse(path, "is not a database");
+  const std::span<const unsigned char> bytes(header);
+  const std::uint32_t application = big_endian(bytes.subspan(68));
+  const std::uint32_t version = big_endian(bytes.subspan(60));
+  if (application != kApplicationId) refuse(path, "is a database of another program, not a cache");
+  if (version > kSchemaVersion) refuse_newer(path, version);
+}
+
+std::int64_t pragma_number(Connection& connection, const std::string& name) {
+  sqlite3_stmt* raw = nullptr;
+  const std::string text = "PRAGMA " + name;
+  const int code = sqlite3_prepare_v2(connection.handle(), text.c_str(), -1, &raw, nullptr);
+  const std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)> owned(raw, sqlite3_finalize);
+  if (code != SQLITE_OK) connection.fail(code, "read the database's header");
+  Statement statement(raw);
+  return connection.step(statement, "read the database's header") ? statement.number(0) : 0;
+}
+
+std::string pragma_text(Connection& connection, const std::string& text) {
+  sqlite3_stmt* raw = nullptr;
+  const int code = sqlite3_prepare_v2(connection.handle(), text.c_str(), -1, &raw, nullptr);
+  const std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)> owned(raw, sqlite3_finalize);
+  if (code != SQLITE_OK) connection.fail(code, "read the database's tables");
+  Statement statement(raw);
+  return connection.step(statement, "read the database's tables") ? std::string(statement.bytes(0))
+                                                                  : std::string();
+}
+
+/// The statements that made the tables, as SQLite remembers them: without the final semicolons.
+std::string expected_tables() {
+  std::string text;
+  std::string_view left = kSchema;
+  for (std::size_t end = left.find(';'); end != std::string_view::npos; end = left.find(';')) {
+    std::string_view one = left.substr(0, end);
+    one.remove_prefix(std::min(one.find_first_not_of('\n'), one.size()));
+    text.append(one).append(1, '\n');
+    left.remove_prefix(end + 1);
+  }
+  return text;
+}
+
+/// Whether the tables are there. Throws if they are others than ours.
+bool check_tables(Connection& connection) {
+  const std::int64_t application = pragma_number(connection, "application_id");
+  const std::int64_t version = pragma_number(connection, "user_version");
+  if (application == 0 && version == 0 && pragma_number(connection, "schema_version") == 0) return false;
+  if (application != kApplicationId)
+    refuse(connection.path(), "is a database of another program, not a cache");
+  if (version > kSchemaVersion) refuse_newer(connection.path(), version);
+  static const std::string expected = expected_tables();
+  const std::string found =
+      pragma_text(connection,
+                  "SELECT group_concat(sql || char(10), '') FROM (SELECT sql FROM sqlite_schema "
+                  "WHERE sql IS NOT NULL ORDER BY rowid)");
+  if (found != expected) refuse(connection.path(), "has other tables than a cache of this version");
+  return true;
+}
+
+std::string new_uuid() {
+  std::array<std::byte, 16> random{};
+  platform::random_bytes(random);
+  std::string text;
+  for (const std::byte byte : random) {
+    constexpr const char* kDigits = "0123456789abcdef";
+    text += kDigits[std::to_integer<unsigned>(byte) >> 4];
+    text += kDigits[std::to_integer<unsigned>(byte) & 15U];
+  }
+  return text;
+}
+
+/// Makes the tables in one transaction, while the database still has a rollback journal: the header then
+/// tells what the file is as soon as it is anything.
+void make_tables(Connection& connection) {
+  connection.execute(("PRAGMA page_size=" + std::to_string(kPageBytes)).c_str(), "set the page size");
+  connection.execute("BEGIN EXCLUSIVE", "make the tables");
+  try {
+    if (!check_tables(connection)) {
+      connection.execute(kSchema, "make the tables");
+      connection.execute(("PRAGMA application_id=" + std::to_string(kApplicationId)).c_str(),
+                         "make the tables");
+      connection.execute(("PRAGMA user_version=" + std::to_string(kSchemaVersion)).c_str(),
+                         "make the tables");
+      const std::string meta = "INSERT INTO meta VALUES('uuid', CAST('" + new_uuid() +
+                               "' AS BLOB)), ('created', CAST('" +
+                               std::to_string(platform::now().unix_nanoseconds()) + "' AS BLOB))";
+      connection.execute(meta.c_str(), "make the tables");
+    }
+    connection.execute("COMMIT", "make the tables");
+  } catch (...) {
+    if (connection.in_transaction()) connection.execute("ROLLBACK", "give up making the tables");
+    throw;
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Connection> open_database(const platform::Directory& directory, const Options& options,
+                                          Deadline deadline) {
+  const std::filesystem::path path = directory.path / "cache.db";
+  platform::FileInfo info = platform::file_info(path);
+  if (info.type == platform::FileType::missing) {
+    if (options.create == Create::never) {
+      throw NotACache("there is no cache in " + shown(directory.path.native()) + ": it has no cache.db");
+    }
+    platform::create_file(path);
+    info = platform::file_info(path);
+  }
+  if (info.type == platform::FileType::symlink) {
+    throw Unsupported(shown(path.native()) +
+                      " is a symbolic link; a cache's files must be real: remove the link, or "
+                      "open the directory that it leads to");
+  }
+  if (info.type != platform::FileType::regular) refuse(path.native(), "is not a regular file");
+  if (info.size > 0) check_header(path.native());
+
+  auto connection = std::make_unique<Connection>(path.native(), Connection::Role::reader, options);
+  connection->set_deadline(deadline);
+  if (!check_tables(*connection)) {
+    if (options.create == Create::never) {
+      throw NotACache("there is no cache in " + shown(directory.path.native()) + ": its cache.db is empty");
+    }
+    make_tables(*connection);
+  }
+  if (pragma_text(*connection, "PRAGMA journal_mode") != "wal") {
+    for (Retry retry(deadline); pragma_text(*connection, "PRAGMA journal_mode=WAL") != "wal";) {
+      if (!retry.pause())
+        throw Timeout("cannot switch " + shown(path.native()) + " to WAL: others kept it busy");
+    }
+  }
+  return connection;
+}
+
+}  // namespace dcache::store::sqlite

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Finding, making and recognising the database file of a cache.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "dcache/options.hpp"
+#include "dcache/store.hpp"
+#include "platform/directory.hpp"
+#include "store/sqlite/connection.hpp"
+
+namespace dcache::store::sqlite {
+
+/// Opens the cache database in `directory`, making it as `options.create` allows, and returns a connection
+/// that has seen that it is ours. An existing database is only read. A foreign one is left untouched:
+/// NotACache. Two openers of a new directory end up with one cache.
+std::unique_ptr<Connection> open_database(const platform::Directory& directory, const Options& options,
+                                          Deadline deadline);
+
+}  // namespace dcache::store::sqlite

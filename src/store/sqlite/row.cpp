@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/sqlite/row.hpp"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <array>
+#include <cstring>
+
+namespace dcache::store::sqlite {
+
+std::string pack_tags(std::span<const std::string> tags) {
+  std::string packed;
+  for (const std::string& tag : tags) {
+    packed += static_cast<char>(tag.size() & 0xFF);
+    packed += static_cast<char>(tag.size() >> 8);
+    packed += tag;
+  }
+  return packed;
+}
+
+std::optional<std::vector<std::string>> unpack_tags(std::string_view packed) {
+  std::vector<std::string> tags;
+  while (!packed.empty()) {
+    if (packed.size() < 2) return std::nullopt;
+    const auto low = static_cast<unsigned char>(packed[0]);
+    const auto high = static_cast<unsigned char>(packed[1]);
+    const std::size_t size = low | (static_cast<std::size_t>(high) << 8);
+    packed.remove_prefix(2);
+    if (packed.size() < size) return std::nullopt;
+    tags.emplace_back(packed.substr(0, size));
+    packed.remove_prefix(size);
+  }
+  return tags;
+}
+
+std::uint64_t checksum(const RowHead& head) noexcept {
+  // The hash of the key seeds that of the tags, that one the hash of the numbers.
+  const std::array<std::int64_t, 4> numbers{head.stored, head.expires.value_or(0),
+                                            head.expires.has_value() ? 1 : 0, head.format};
+  std::uint64_t hash = XXH3_64bits(head.key.data(), head.key.size());
+  if (!head.tags.empty()) hash = XXH3_64bits_withSeed(head.tags.data(), head.tags.size(), hash);
+  return XXH3_64bits_withSeed(numbers.data(), sizeof(numbers), hash);
+}
+
+std::uint64_t checksum(const RowHead& head, std::string_view value) noexcept {
+  return checksum(head) + XXH3_64bits(value.data(), value.size());
+}
+
+}  // namespace dcache::store::sqlite

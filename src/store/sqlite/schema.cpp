@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/sqlite/schema.hpp"
+
+namespace dcache::store::sqlite {
+
+std::string_view sql(Sql which) noexcept {
+  switch (which) {
+    case Sql::begin:
+      return "BEGIN IMMEDIATE";
+    case Sql::commit:
+      return "COMMIT";
+    case Sql::rollback:
+      return "ROLLBACK";
+    case Sql::get:
+      return "SELECT stored, expires, format, sum, tags, value FROM entries WHERE key = ?1";
+    case Sql::entry:
+      return "SELECT stored, expires, format, sum, tags, value, id FROM entries WHERE key = ?1";
+    case Sql::find:
+      return "SELECT expires FROM entries WHERE key = ?1";
+    case Sql::find_id:
+      return "SELECT id, expires, tags FROM entries WHERE key = ?1";
+    case Sql::entry_by_id:
+      return "SELECT stored, expires, format, sum, tags, value, key FROM entries WHERE id = ?1";
+    // The two fast ways in touch one row and leave alone what has tags, since those have rows of their own.
+    case Sql::upsert:
+      return "INSERT INTO entries(key, stored, expires, format, sum, value) VALUES(?1, ?2, ?3, ?4, ?5, ?6) "
+             "ON CONFLICT(key) DO UPDATE SET stored = excluded.stored, expires = excluded.expires, "
+             "format = excluded.format, sum = excluded.sum, value = excluded.value WHERE entries.tags IS "
+             "NULL";
+    case Sql::insert_if_dead:
+      return "INSERT INTO entries(key, stored, expires, format, sum, value) VALUES(?1, ?2, ?3, ?4, ?5, ?6) "
+             "ON CONFLICT(key) DO UPDATE SET stored = excluded.stored, expires = excluded.expires, "
+             "format = excluded.format, sum = excluded.sum, value = excluded.value "
+             "WHERE entries.tags IS NULL AND entries.expires <= ?2";
+    case Sql::insert:
+      return "INSERT INTO entries(key, stored, expires, format, sum, value, tags) "
+             "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    case Sql::update:
+      return "UPDATE entries SET stored = ?2, expires = ?3, format = ?4, sum = ?5, value = ?6, tags = ?7 "
+             "WHERE id = ?1";
+    case Sql::retime:
+      return "UPDATE entries SET expires = ?2, sum = ?3 WHERE id = ?1";
+    case Sql::erase_live:
+      return "DELETE FROM entries WHERE key = ?1 AND tags IS NULL AND (expires IS NULL OR expires > ?2)";
+    case Sql::erase_id:
+      return "DELETE FROM entries WHERE id = ?1";
+    case Sql::tag_insert:
+      return "INSERT INTO tags(tag, id) VALUES(?1, ?2) ON CONFLICT DO NOTHING";
+    case Sql::tag_erase:
+      return "DELETE FROM tags WHERE tag = ?1 AND id = ?2";
+    case Sql::scan:
+      return "SELECT stored, expires, format, sum, tags, value, key, id FROM entries WHERE id > ?1 "
+             "ORDER BY id LIMIT ?2";
+    case Sql::ids_with_prefix:
+      return "SELECT id, key FROM entries WHERE key >= ?1 ORDER BY key";
+    case Sql::ids_with_tag:
+      return "SELECT id FROM tags WHERE tag = ?1 ORDER BY id";
+    case Sql::tagged_batch:
+      return "SELECT e.id, e.stored, e.tags FROM tags t JOIN entries e ON e.id = t.id "
+             "WHERE t.tag = ?1 AND t.id > ?2 ORDER BY t.id LIMIT ?3";
+    case Sql::batch:
+      return "SELECT id, stored, tags FROM entries WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+    case Sql::expired_batch:
+      return "SELECT id, stored, tags FROM entries WHERE expires <= ?1 ORDER BY expires LIMIT ?2";
+    case Sql::last_id:
+      return "SELECT max(id) FROM entries";
+    case Sql::count:
+      return "SELECT count(*) FROM entries";
+    case Sql::count_expired:
+      return "SELECT count(*) FROM entries WHERE expires <= ?1";
+    case Sql::record_get:
+      return "SELECT value FROM records WHERE space = ?1 AND key = ?2";
+    case Sql::record_add:
+      return "INSERT INTO records(space, key, value) VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    case Sql::record_put:
+      return "INSERT INTO records(space, key, value) VALUES(?1, ?2, ?3) "
+             "ON CONFLICT DO UPDATE SET value = excluded.value";
+    case Sql::record_erase:
+      return "DELETE FROM records WHERE space = ?1 AND key = ?2";
+    case Sql::record_erase_if:
+      return "DELETE FROM records WHERE space = ?1 AND key = ?2 AND value = ?3";
+    case Sql::record_list:
+      return "SELECT key, value FROM records WHERE space = ?1 AND key >= ?2 ORDER BY key LIMIT ?3";
+    case Sql::kCount:
+      break;
+  }
+  return {};
+}
+
+}  // namespace dcache::store::sqlite

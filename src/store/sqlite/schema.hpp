@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The tables of a cache, and all statements that are run on them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace dcache::store::sqlite {
+
+inline constexpr std::int64_t kApplicationId = 0x64636163;  // "dcac"
+inline constexpr std::int64_t kSchemaVersion = 1;
+
+/// Small pages: a commit writes whole pages to the log, and most values are far smaller than one. Measured
+/// against 4096 (ARCHITECTURE.md, "Why the tables are as they are").
+inline constexpr int kPageBytes = 2048;
+
+/// No triggers, no views: a database that has some is not ours.
+inline constexpr const char* kSchema = R"sql(
+CREATE TABLE meta(name TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE entries(
+  id INTEGER PRIMARY KEY,
+  key BLOB NOT NULL UNIQUE,
+  stored INTEGER NOT NULL,
+  expires INTEGER,
+  format INTEGER NOT NULL,
+  sum INTEGER NOT NULL,
+  tags BLOB,
+  value BLOB NOT NULL
+) STRICT;
+CREATE INDEX entries_by_expiry ON entries(expires) WHERE expires IS NOT NULL;
+CREATE TABLE tags(tag BLOB NOT NULL, id INTEGER NOT NULL, PRIMARY KEY(tag, id)) STRICT, WITHOUT ROWID;
+CREATE TABLE records(
+  space INTEGER NOT NULL,
+  key BLOB NOT NULL,
+  value BLOB NOT NULL,
+  PRIMARY KEY(space, key)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+/// Every statement that runs more than once. Prepared on first use, one of each a connection.
+enum class Sql : std::size_t {
+  begin,
+  commit,
+  rollback,
+  get,
+  entry,
+  find,
+  find_id,
+  entry_by_id,
+  upsert,
+  insert_if_dead,
+  insert,
+  update,
+  retime,
+  erase_live,
+  erase_id,
+  tag_insert,
+  tag_erase,
+  scan,
+  ids_with_prefix,
+  ids_with_tag,
+  tagged_batch,
+  batch,
+  expired_batch,
+  last_id,
+  count,
+  count_expired,
+  record_get,
+  record_add,
+  record_put,
+  record_erase,
+  record_erase_if,
+  record_list,
+  kCount,
+};
+
+/// The text of a statement.
+std::string_view sql(Sql which) noexcept;
+
+}  // namespace dcache::store::sqlite

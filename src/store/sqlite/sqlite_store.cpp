@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/sqlite/sqlite_store.hpp"
+
+#include <sqlite3.h>
+
+#include <utility>
+
+#include "dcache/bytes.hpp"
+#include "dcache/error.hpp"
+#include "platform/clock.hpp"
+#include "platform/fork.hpp"
+#include "store/engines.hpp"
+#include "store/sqlite/checkpoint.hpp"
+#include "store/sqlite/database.hpp"
+#include "store/sqlite/errors.hpp"
+
+namespace dcache::store::sqlite {
+
+namespace {
+
+constexpr std::size_t kIdleReaders = 16;
+
+}  // namespace
+
+SqliteStore::SqliteStore(platform::Directory directory, const Options& options)
+    : directory_(std::move(directory)),
+      options_(options),
+      checkpoints_need_guard_(passive_checkpoint_is_unsafe(sqlite3_libversion_number())),
+      session_(Session::of(directory_)),
+      checkpoint_after_(kCheckpointPages),
+      fork_generation_(platform::fork_generation()) {
+  idle_readers_.push_back(open_database(directory_, options_, deadline_from_now()));
+}
+
+SqliteStore::~SqliteStore() {
+  if (fork_generation_ != platform::fork_generation()) {
+    if (writer_ != nullptr) writer_->abandon();
+    if (checkpointer_ != nullptr) checkpointer_->abandon();
+    for (const auto& reader : idle_readers_) reader->abandon();
+    return;
+  }
+  trim_log();
+}
+
+Deadline SqliteStore::deadline_from_now() const {
+  if (options_.timeout.is_forever()) return kNoDeadline;
+  const auto now = std::chrono::steady_clock::now();
+  const auto room = kNoDeadline - now;
+  const auto timeout = options_.timeout.nanoseconds();
+  return timeout >= room ? kNoDeadline : now + std::chrono::duration_cast<Deadline::duration>(timeout);
+}
+
+Connection& SqliteStore::writer() {
+  if (writer_ == nullptr)
+    writer_ = std::make_unique<Connection>(file("cache.db"), Connection::Role::writer, options_);
+  return *writer_;
+}
+
+void SqliteStore::begin_writing(Deadline deadline, bool to_disk) {
+  if (!writer_slot_.acquire(deadline)) {
+    throw Timeout("cannot write in '" + escape(directory_.path.native()) +
+                  "': other threads of this process were writing for all of the time allowed");
+  }
+  try {
+    Connection& connection = writer();
+    connection.set_deadline(deadline);
+    if (to_disk) connection.execute("PRAGMA synchronous=FULL", "raise the durability");
+    Statement begin = connection.use(Sql::begin);
+    connection.run(begin, "begin a write");
+  } catch (...) {
+    writer_slot_.release();
+    throw;
+  }
+}
+
+void SqliteStore::end_writing() noexcept {
+  if (writer_ != nullptr && writer_->in_transaction()) writer_->use(Sql::rollback).step();
+  writer_slot_.release();
+}
+
+void SqliteStore::begin() {
+  if (in_transaction()) {
+    ++depth_;
+    return;
+  }
+  begin_writing(deadline_from_now());
+  depth_ = 1;
+  doomed_ = false;
+}
+
+void SqliteStore::commit() {
+  if (!in_transaction()) throw Misuse("commit without a transaction on this thread");
+  if (depth_ > 1) {
+    --depth_;
+    return;
+  }
+  if (doomed_ || !writer_->in_transaction()) {
+    rollback();
+    throw Misuse("the transaction was undone: a call inside it failed, and the error was swallowed");
+  }
+  {
+    Statement commit = writer_->use(Sql::commit);
+    try {
+      writer_->run(commit, "commit");
+    } catch (...) {
+      rollback();
+      throw;
+    }
+  }
+  depth_ = 0;
+  after_commit();
+  writer_slot_.release();
+}
+
+void SqliteStore::rollback() noexcept {
+  if (!in_transaction()) return;
+  doomed_ = true;
+  if (--depth_ > 0) return;
+  end_writing();
+}
+
+Read::Read(SqliteStore& store) : store_(store), connection_(nullptr) {
+  if (store.in_transaction()) {
+    connection_ = store.writer_.get();
+    return;
+  }
+  {
+    platform::MutexLock lock(store.readers_mutex_);
+    if (!store.idle_readers_.empty()) {
+      borrowed_ = std::move(store.idle_readers_.back());
+      store.idle_readers_.pop_back();
+    }
+  }
+  if (borrowed_ == nullptr) {
+    borrowed_ =
+        std::make_unique<Connection>(store.file("cache.db"), Connection::Role::reader, store.options_);
+  }
+  borrowed_->set_deadline(store.deadline_from_now());
+  connection_ = borrowed_.get();
+}
+
+Read::~Read() {
+  if (borrowed_ == nullptr) return;
+  platform::MutexLock lock(store_.readers_mutex_);
+  if (store_.idle_readers_.size() < kIdleReaders) store_.idle_readers_.push_back(std::move(borrowed_));
+}
+
+Write::Write(SqliteStore& store, Deadline deadline, Durability durability)
+    : store_(store),
+      joined_(store.in_transaction()),
+      to_disk_(durability == Durability::full && store.options_.durability != Durability::full) {
+  if (!joined_) {
+    store.begin_writing(deadline, to_disk_);
+  } else if (store.doomed_ || !store.writer_->in_transaction()) {
+    throw Misuse("this transaction was already undone by an earlier failure; leave its body");
+  }
+}
+
+Write::~Write() {
+  if (!open_) return;
+  if (!joined_) {
+    store_.end_writing();
+  } else if (changed_) {
+    store_.doomed_ = true;
+  }
+}
+
+void Write::commit() {
+  if (!joined_) {
+    {
+      Statement commit = store_.writer_->use(Sql::commit);
+      store_.writer_->run(commit, "commit");
+    }
+    if (to_disk_) store_.writer_->execute("PRAGMA synchronous=NORMAL", "lower the durability");
+    store_.after_commit();
+    store_.writer_slot_.release();
+  }
+  open_ = false;
+}
+
+}  // namespace dcache::store::sqlite
+
+namespace dcache::store {
+
+std::unique_ptr<Store> open_sqlite(platform::Directory directory, const Options& options) {
+  return std::make_unique<sqlite::SqliteStore>(std::move(directory), options);
+}
+
+}  // namespace dcache::store

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The SQLite engine: one database in WAL mode, one writing connection and a pool of reading ones.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dcache/options.hpp"
+#include "dcache/store.hpp"
+#include "platform/directory.hpp"
+#include "platform/mutex.hpp"
+#include "store/session.hpp"
+#include "store/sqlite/connection.hpp"
+#include "store/sqlite/writer.hpp"
+
+namespace dcache::store::sqlite {
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(platform::Directory directory, const Options& options);
+  ~SqliteStore() override;
+
+  std::optional<std::string> get(std::string_view key) override;
+  std::optional<Entry> entry(std::string_view key) override;
+  bool contains(std::string_view key) override;
+  bool put(std::string_view key, const NewValue& value, Put mode) override;
+  bool erase(std::string_view key) override;
+  void update(std::string_view key, FunctionRef<Change(const Entry*)> f) override;
+  std::unique_ptr<Scan> scan(const EntryFilter& filter) override;
+  std::uint64_t evict(const Tags& tags, Match match) override;
+  std::uint64_t clear() override;
+  std::uint64_t expire() override;
+  std::uint64_t size() override;
+  Stats stats() override;
+
+  std::optional<std::string> record(Space space, std::string_view key) override;
+  bool add_record(Space space, std::string_view key, FunctionRef<std::string(std::uint64_t)> make,
+                  Deadline deadline) override;
+  bool erase_record(Space space, std::string_view key, std::string_view expected, Deadline deadline) override;
+  void update_record(Space space, std::string_view key,
+                     FunctionRef<RecordChange(const std::string*, std::uint64_t)> f,
+                     Deadline deadline) override;
+  std::vector<Record> records(Space space, const std::optional<std::string>& after,
+                              std::size_t limit) override;
+
+  void begin() override;
+  void commit() override;
+  void rollback() noexcept override;
+  [[nodiscard]] bool in_transaction() const noexcept override { return writer_slot_.mine() && depth_ > 0; }
+
+  std::string session() override { return session_->token(); }
+  [[nodiscard]] Liveness alive(std::string_view session) override { return session_->alive(session); }
+
+ private:
+  friend class Read;
+  friend class Write;
+  friend class PagedScan;
+
+  [[nodiscard]] Deadline deadline_from_now() const;
+  [[nodiscard]] std::string file(const char* name) const { return (directory_.path / name).native(); }
+
+  // The writing connection; only who has the slot may call these.
+  Connection& writer();
+  void begin_writing(Deadline deadline, bool to_disk = false);
+  void end_writing() noexcept;
+  void after_commit();
+  void checkpoint(bool wait);
+  void trim_log() noexcept;
+
+  // The same for values in parts, on the connection that has a transaction open.
+  struct Found {
+    std::int64_t id = 0;
+    bool live = false;
+    std::string tags;
+  };
+  static std::optional<Found> find(Connection& connection, std::string_view key, std::int64_t now);
+  static void erase_row(Connection& connection, std::int64_t id, std::string_view packed_tags);
+  static void store_row(Connection& connection, std::string_view key, const NewValue& value, std::int64_t now,
+                        const std::optional<Found>& old);
+
+  enum class Step { more, done };
+  /// Runs `step` in one write transaction after another, so that others get in between.
+  std::uint64_t in_steps(FunctionRef<Step(Connection&, std::uint64_t& removed)> step);
+
+  void reserve_fences(Deadline deadline);
+
+  const platform::Directory directory_;
+  const Options options_;
+  const bool checkpoints_need_guard_;
+  std::shared_ptr<Session> session_;
+
+  WriterSlot writer_slot_;
+  // What follows belongs to whoever has the slot.
+  std::unique_ptr<Connection> writer_;
+  std::unique_ptr<Connection> checkpointer_;
+  int depth_ = 0;
+  bool doomed_ = false;
+  int checkpoint_after_ = 0;
+
+  platform::Mutex readers_mutex_;
+  std::vector<std::unique_ptr<Connection>> idle_readers_ DCACHE_GUARDED_BY(readers_mutex_);
+
+  const std::uint64_t fork_generation_;
+  std::atomic<std::uint64_t> hits_{0};
+  std::atomic<std::uint64_t> misses_{0};
+  std::atomic<std::uint64_t> checkpoints_{0};
+};
+
+/// A connection to read with: the thread's own transaction if it has one, otherwise one from the pool.
+class Read {
+ public:
+  explicit Read(SqliteStore& store);
+  Read(const Read&) = delete;
+  Read& operator=(const Read&) = delete;
+  ~Read();
+
+  Connection& operator*() noexcept { return *connection_; }
+  Connection* operator->() noexcept { return connection_; }
+
+ private:
+  SqliteStore& store_;
+  std::unique_ptr<Connection> borrowed_;
+  Connection* connection_;
+};
+
+/// One write transaction, or a part of the thread's open one. Rolls back if it is not committed; a part that
+/// fails after it has changed something takes the whole transaction with it.
+class Write {
+ public:
+  /// With Durability::full the commit survives a power loss, whatever the cache's own durability.
+  Write(SqliteStore& store, Deadline deadline, Durability durability = Durability::normal);
+  Write(const Write&) = delete;
+  Write& operator=(const Write&) = delete;
+  ~Write();
+
+  Connection& operator*() noexcept { return *store_.writer_; }
+  Connection* operator->() noexcept { return store_.writer_.get(); }
+
+  /// Says that from here on there is something to undo.
+  void changing() noexcept { changed_ = true; }
+  /// Takes that back: what was tried has changed nothing.
+  void nothing_done() noexcept { changed_ = false; }
+  void commit();
+
+ private:
+  SqliteStore& store_;
+  const bool joined_;
+  const bool to_disk_;
+  bool changed_ = false;
+  bool open_ = true;
+};
+
+}  // namespace dcache::store::sqlite

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/sqlite/writer.hpp"
+
+#include "platform/process.hpp"
+
+namespace dcache::store::sqlite {
+
+bool WriterSlot::acquire(Deadline deadline) {
+  platform::MutexLock lock(mutex_);
+  ++waiting_;
+  while (taken_) {
+    if (deadline == kNoDeadline) {
+      freed_.wait(mutex_);
+    } else if (freed_.wait_until(mutex_, deadline) == std::cv_status::timeout && taken_) {
+      --waiting_;
+      return false;
+    }
+  }
+  --waiting_;
+  taken_ = true;
+  owner_.store(platform::thread_agent(), std::memory_order_relaxed);
+  return true;
+}
+
+void WriterSlot::release() {
+  bool wake = false;
+  {
+    platform::MutexLock lock(mutex_);
+    owner_.store(0, std::memory_order_relaxed);
+    taken_ = false;
+    wake = waiting_ > 0;
+  }
+  if (wake) freed_.notify_one();
+}
+
+bool WriterSlot::mine() const noexcept {
+  return owner_.load(std::memory_order_relaxed) == platform::thread_agent();
+}
+
+}  // namespace dcache::store::sqlite

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who may use the one writing connection. Threads of this process queue here, before SQLite's own lock.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "dcache/store.hpp"
+#include "platform/mutex.hpp"
+
+namespace dcache::store::sqlite {
+
+class WriterSlot {
+ public:
+  /// Waits for the slot; false if the deadline passes first. Never called by the thread that has it.
+  [[nodiscard]] bool acquire(Deadline deadline);
+  void release();
+
+  /// Whether the calling thread has the slot.
+  [[nodiscard]] bool mine() const noexcept;
+
+ private:
+  platform::Mutex mutex_;
+  platform::Condition freed_;
+  bool taken_ DCACHE_GUARDED_BY(mutex_) = false;
+  int waiting_ DCACHE_GUARDED_BY(mutex_) = 0;
+  std::atomic<std::uint64_t> owner_{0};
+};
+
+}  // namespace dcache::store::sqlite
