@@ -24,8 +24,8 @@ std::unique_ptr<SQLite::Database> open(const std::string& path) {
 
 }  // namespace
 
-Connection::Connection(std::string path, Role role, const Options& options)
-    : path_(std::move(path)), database_(open(path_)) {
+Connection::Connection(std::string path, Role role, const Options& options, Deadline deadline)
+    : path_(std::move(path)), database_(open(path_)), deadline_(deadline) {
   sqlite3_extended_result_codes(handle(), 1);
   sqlite3_busy_handler(
       handle(),

@@ -50,7 +50,7 @@ std::string_view sql(Sql which) noexcept {
       return "DELETE FROM tags WHERE tag = ?1 AND id = ?2";
     case Sql::scan:
       return "SELECT stored, expires, format, sum, tags, value, key, id FROM entries WHERE id > ?1 "
-             "ORDER BY id LIMIT ?2";
+             "AND id <= ?3 ORDER BY id LIMIT ?2";
     case Sql::ids_with_prefix:
       return "SELECT id, key FROM entries WHERE key >= ?1 ORDER BY key";
     case Sql::ids_with_tag:

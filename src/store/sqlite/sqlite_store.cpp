@@ -50,9 +50,9 @@ Deadline SqliteStore::deadline_from_now() const {
   return timeout >= room ? kNoDeadline : now + std::chrono::duration_cast<Deadline::duration>(timeout);
 }
 
-Connection& SqliteStore::writer() {
+Connection& SqliteStore::writer(Deadline deadline) {
   if (writer_ == nullptr)
-    writer_ = std::make_unique<Connection>(file("cache.db"), Connection::Role::writer, options_);
+    writer_ = std::make_unique<Connection>(file("cache.db"), Connection::Role::writer, options_, deadline);
   return *writer_;
 }
 
@@ -62,7 +62,7 @@ void SqliteStore::begin_writing(Deadline deadline, bool to_disk) {
                   "': other threads of this process were writing for all of the time allowed");
   }
   try {
-    Connection& connection = writer();
+    Connection& connection = writer(deadline);
     connection.set_deadline(deadline);
     if (to_disk) connection.execute("PRAGMA synchronous=FULL", "raise the durability");
     Statement begin = connection.use(Sql::begin);
@@ -131,11 +131,12 @@ Read::Read(SqliteStore& store) : store_(store), connection_(nullptr) {
       store.idle_readers_.pop_back();
     }
   }
+  const Deadline deadline = store.deadline_from_now();
   if (borrowed_ == nullptr) {
-    borrowed_ =
-        std::make_unique<Connection>(store.file("cache.db"), Connection::Role::reader, store.options_);
+    borrowed_ = std::make_unique<Connection>(store.file("cache.db"), Connection::Role::reader, store.options_,
+                                             deadline);
   }
-  borrowed_->set_deadline(store.deadline_from_now());
+  borrowed_->set_deadline(deadline);
   connection_ = borrowed_.get();
 }
 

@@ -63,7 +63,7 @@ class SqliteStore final : public Store {
   [[nodiscard]] std::string file(const char* name) const { return (directory_.path / name).native(); }
 
   // The writing connection; only who has the slot may call these.
-  Connection& writer();
+  Connection& writer(Deadline deadline);
   void begin_writing(Deadline deadline, bool to_disk = false);
   void end_writing() noexcept;
   void after_commit();
