@@ -127,7 +127,8 @@ class Read {
 };
 
 /// One write transaction, or a part of the thread's open one. Rolls back if it is not committed; a part that
-/// fails after it has changed something takes the whole transaction with it.
+/// fails after it has changed something takes the whole transaction with it. Make it before the statements that it
+/// covers: the connection stays this thread's until it goes, and they must be reset before.
 class Write {
  public:
   /// With Durability::full the commit survives a power loss, whatever the cache's own durability.
@@ -150,7 +151,7 @@ class Write {
   const bool joined_;
   const bool to_disk_;
   bool changed_ = false;
-  bool open_ = true;
+  bool committed_ = false;
 };
 
 }  // namespace dcache::store::sqlite
