@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drives the real binary, whose path is in DCACHE_BIN. Each test has a directory of its own."""
 import contextlib
+import fcntl
 import json
 import os
 import pty
 import select
 import signal
 import subprocess
+import termios
 import time
 
 import pytest
@@ -61,11 +63,11 @@ class Dcache:
         self.started.append(process)
         return process
 
-    def hold(self, key, *options, command=("sleep", "60")):
+    def hold(self, key, *options, command=("sleep", "60"), **more):
         """Starts `lock run` and waits until its command runs."""
         flag = self.base / f"held-{len(self.started)}"
-        process = self.start("lock", "run", *options, key, "--", "sh", "-c",
-                             'touch "$0"; exec "$@"', str(flag), *command)
+        process = self.start("lock", "run", *options, "--", key, "--", "sh", "-c",
+                             'touch "$0"; exec "$@"', str(flag), *command, **more)
         wait_until(flag.exists)
         return process
 
@@ -89,7 +91,8 @@ class Terminal:
     def __init__(self, dcache, *words, **streams):
         self.master, slave = pty.openpty()
         given = {"stdin": slave, "stdout": slave, "stderr": slave} | streams
-        self.process = dcache.start(*words, **given)
+        # With a session of its own, which start() gives it, this makes Ctrl-C work.
+        self.process = dcache.start(*words, preexec_fn=lambda: fcntl.ioctl(slave, termios.TIOCSCTTY, 0), **given)
         os.close(slave)
         self.shown = b""
 

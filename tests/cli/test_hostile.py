@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys, tags, labels, commands and paths that attack the terminal of whoever looks at them."""
 import base64
+import subprocess
 
 import pytest
 
@@ -61,12 +62,8 @@ def test_errors_are_tame(dcache, text):
     assert dcache("incr", text).code == 65 and is_tame(dcache("incr", text).err, 1)
 
 
-@pytest.mark.parametrize("text", [text for text in HOSTILE if b"\xff" not in text])
+@pytest.mark.parametrize("text", HOSTILE)
 def test_locks_with_hostile_names_are_shown_tamely(dcache, text):
-    # The command calls itself by a hostile name as well.
-    name = dcache.base / "held"
-    script = 'import ctypes, sys, time; ctypes.CDLL(None).prctl(15, b"\\x1b[2J\\n\\xff"); time.sleep(60)'
-    del script  # the owner's command is dcache itself, whose name nobody can change from outside
     try:
         text.decode()
         label = text
@@ -79,11 +76,9 @@ def test_locks_with_hostile_names_are_shown_tamely(dcache, text):
     assert field(lock, "key") == text and field(lock, "label") == label
     refused = dcache("lock", "clear", text)
     assert refused.code == 77 and is_tame(refused.err, 1)
-    assert not name.exists()
 
 
 def test_what_forces_a_lock_can_be_pasted_into_a_shell(dcache):
-    import subprocess
     for text in [b"plain", b"with space", b"it's", b"$HOME `id`", b"-n", b"new\nline", ESC, b"\xff'\\", "ü".encode()]:
         holder = dcache.hold(text)
         command = dcache("lock", "clear", "--", text).err.rsplit(": ", 1)[1].strip()

@@ -53,7 +53,7 @@ def test_a_lease_is_shown(dcache):
     long, short = dcache("locks", "--json").lines()
     assert long["state"] == "leased" and 3500 < long["lease_left"] <= 3600
     assert short["state"] == "expired" and short["lease_left"] < 0
-    assert b"59m" in dcache("locks").out and b"over" in dcache("locks").out
+    assert b"60m" in dcache("locks").out and b"over" in dcache("locks").out
 
 
 def test_a_dead_holder_is_shown_and_cleared(dcache):
@@ -111,7 +111,7 @@ def test_a_damaged_record_is_65_and_force_removes_it(dcache):
         for (table,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
         for column in database.execute(f"PRAGMA table_info({table})").fetchall()
         if database.execute(f"SELECT 1 FROM {table} WHERE CAST({column[1]} AS TEXT) LIKE '%holders%'").fetchone())
-    database.execute(f"UPDATE {table} SET {column} = 'junk' WHERE CAST({column} AS TEXT) LIKE '%holders%'")
+    database.execute(f"UPDATE {table} SET {column} = x'7b7d' WHERE CAST({column} AS TEXT) LIKE '%holders%'")
     database.commit()
     database.close()
     assert dcache("locks").code == 65

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is different when a person looks on."""
+import signal
 import subprocess
 
 from conftest import Terminal
@@ -74,13 +75,16 @@ def test_nothing_is_explained_where_nobody_looks_on(dcache):
 
 
 def test_ctrl_c_ends_the_command_and_frees_the_lock(dcache):
-    # A terminal sends INT to all in the foreground, which takes a session that owns the terminal.
-    script = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
-    words = ["lock", "run", "k", "--", "sh", "-c", "echo ready; sleep 60"]
-    outer = subprocess.Popen(["python3", "-c", script, __import__("os").environ["DCACHE_BIN"], *words],
-                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dcache.env)
-    assert b"ready" in outer.stdout.readline()
-    outer.stdin.write(b"\x03")
-    outer.stdin.flush()
-    assert outer.wait(20) == 130
+    terminal = Terminal(dcache, "lock", "run", "k", "--", "sh", "-c", "echo ready; exec sleep 60")
+    terminal.until(b"ready")
+    terminal.type(b"\x03")
+    assert terminal.end() == 130
     assert dcache("locks").out == b""
+
+
+def test_ctrl_c_ends_a_wait(dcache):
+    dcache.hold("k")
+    terminal = Terminal(dcache, "lock", "run", "k", "--", "true")
+    terminal.until(b"waiting")
+    terminal.type(b"\x03")
+    assert terminal.end() == -signal.SIGINT

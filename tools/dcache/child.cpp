@@ -8,10 +8,9 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 
-#include "dcache/bytes.hpp"
 #include "errors.hpp"
+#include "text.hpp"
 
 namespace dcache::cli {
 
@@ -41,7 +40,7 @@ struct Signals {
       // Under nohup and the like a signal is ignored by all, child included.
       if (!is_ignored(signal)) sigaddset(&awaited, signal);
     }
-    ::sigprocmask(SIG_BLOCK, &awaited, &before);
+    ::pthread_sigmask(SIG_BLOCK, &awaited, &before);
     for (const int signal : kLeftToChild) {
       if (is_ignored(signal)) continue;
       sigaddset(&defaults, signal);
@@ -72,7 +71,7 @@ int run_child(const std::vector<std::string>& command) {
   const Signals signals;
   pid_t child = 0;
   if (const int error = spawn(command, signals, child); error != 0) {
-    complain("cannot run '" + escape(command[0], 200) + "': " + std::strerror(error));
+    complain("cannot run " + in_quotes(command[0]) + ": " + errno_text(error));
     return error == ENOENT ? kNotFound : kCannotRun;
   }
   for (;;) {
@@ -86,7 +85,7 @@ int run_child(const std::vector<std::string>& command) {
     const pid_t ended = ::waitpid(child, &status, WNOHANG);
     if (ended == child) return WIFSIGNALED(status) ? kSignalBase + WTERMSIG(status) : WEXITSTATUS(status);
     if (ended < 0 && errno != EINTR) {
-      throw Failure(kInternal, std::string("cannot wait for the command: ") + std::strerror(errno));
+      throw Failure(kInternal, "cannot wait for the command: " + errno_text(errno));
     }
   }
 }

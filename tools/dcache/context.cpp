@@ -10,6 +10,7 @@
 #include "dcache/error.hpp"
 #include "errors.hpp"
 #include "json.hpp"
+#include "text.hpp"
 
 namespace dcache::cli {
 
@@ -47,11 +48,17 @@ bool has_database(const fs::path& directory) {
   return !fs::is_regular_file(status) || fs::file_size(directory / "cache.db", failed) != 0;
 }
 
-bool is_forbidden(const fs::path& path) { return ::access(path.c_str(), R_OK) != 0 && errno == EACCES; }
+/// Whether we lack the permission to use what is there.
+bool is_forbidden(const fs::path& directory) {
+  const auto denied = [](const fs::path& path, int mode) {
+    return ::access(path.c_str(), mode) != 0 && errno == EACCES;
+  };
+  return denied(directory, X_OK) || denied(directory / "cache.db", R_OK);
+}
 
 /// What an operating system's failure to open means.
-Exit open_failure(const fs::path& directory, Context::Missing missing, bool existed) {
-  if (is_forbidden(directory) || is_forbidden(directory / "cache.db")) return kRefused;
+int open_failure(const fs::path& directory, Context::Missing missing, bool existed) {
+  if (is_forbidden(directory)) return kRefused;
   return !existed && missing == Context::Missing::make ? kCannotMake : kIo;
 }
 
@@ -85,6 +92,10 @@ Cache Context::open(Missing missing) const {
     return Cache::open(place.directory, std::move(options));
   } catch (const NotACache& error) {
     if (has_database(directory)) throw;
+    // Where we may not look, nothing seems to be.
+    if (is_forbidden(directory)) {
+      throw Failure(kRefused, "cannot open " + in_quotes(place.directory) + ": " + errno_text(EACCES));
+    }
     throw Failure(kNoCache, std::string(error.what()) + "; `dcache set` makes one");
   } catch (const ReadOnly& error) {
     throw Failure(open_failure(directory, missing, existed), error.what());

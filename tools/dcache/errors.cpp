@@ -6,6 +6,7 @@
 #include <array>
 #include <new>
 #include <string_view>
+#include <system_error>
 
 #include "dcache/error.hpp"
 
@@ -18,7 +19,7 @@ bool is_any(const std::exception& error) noexcept {
   return (... || (dynamic_cast<const Errors*>(&error) != nullptr));
 }
 
-Exit exit_code(const std::exception& error) noexcept {
+int exit_code(const std::exception& error) noexcept {
   if (const auto* failure = dynamic_cast<const Failure*>(&error)) return failure->code();
   if (is_any<InvalidArgument>(error)) return kUsage;
   // Whether a foreign database or none at all is only known where the cache was opened.
@@ -51,6 +52,8 @@ std::string as_options(std::string text) {
 
 }  // namespace
 
+std::string errno_text(int error) { return std::generic_category().message(error); }
+
 void complain(const std::string& text) noexcept {
   try {
     const std::string line = "dcache: " + text + "\n";
@@ -61,7 +64,7 @@ void complain(const std::string& text) noexcept {
   }
 }
 
-Exit report(const std::exception& error) noexcept {
+int report(const std::exception& error) noexcept {
   try {
     if (is_any<std::bad_alloc>(error)) {
       complain("out of memory");

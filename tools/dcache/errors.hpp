@@ -9,31 +9,29 @@
 
 namespace dcache::cli {
 
-/// Documented in `dcache --help`; scripts rely on them.
-enum Exit : int {
-  kDone = 0,
-  kNo = 1,            ///< the negative answer: absent, present already, busy
-  kUsage = 64,        ///< EX_USAGE
-  kBadData = 65,      ///< EX_DATAERR: damaged, not ours, or of another type
-  kNoCache = 66,      ///< EX_NOINPUT
-  kInternal = 70,     ///< EX_SOFTWARE
-  kCannotMake = 73,   ///< EX_CANTCREAT
-  kIo = 74,           ///< EX_IOERR
-  kTimeout = 75,      ///< EX_TEMPFAIL
-  kRefused = 77,      ///< EX_NOPERM
-  kCannotRun = 126,   ///< as a shell says it of a command
-  kNotFound = 127,    ///< likewise
-  kSignalBase = 128,  ///< plus the number of the signal
-};
+// Exit codes: documented in `dcache --help`, and scripts rely on them.
+inline constexpr int kDone = 0;
+inline constexpr int kNo = 1;            ///< the negative answer: absent, present already, busy
+inline constexpr int kUsage = 64;        ///< EX_USAGE
+inline constexpr int kBadData = 65;      ///< EX_DATAERR: damaged, not ours, or of another type
+inline constexpr int kNoCache = 66;      ///< EX_NOINPUT
+inline constexpr int kInternal = 70;     ///< EX_SOFTWARE
+inline constexpr int kCannotMake = 73;   ///< EX_CANTCREAT
+inline constexpr int kIo = 74;           ///< EX_IOERR
+inline constexpr int kTimeout = 75;      ///< EX_TEMPFAIL
+inline constexpr int kRefused = 77;      ///< EX_NOPERM
+inline constexpr int kCannotRun = 126;   ///< as a shell says it of a command
+inline constexpr int kNotFound = 127;    ///< likewise
+inline constexpr int kSignalBase = 128;  ///< plus the number of the signal
 
 /// A failure whose exit code is known where it is found.
 class Failure : public std::runtime_error {
  public:
-  Failure(Exit code, const std::string& text) : std::runtime_error(text), code_(code) {}
-  [[nodiscard]] Exit code() const noexcept { return code_; }
+  Failure(int code, const std::string& text) : std::runtime_error(text), code_(code) {}
+  [[nodiscard]] int code() const noexcept { return code_; }
 
  private:
-  Exit code_;
+  int code_;
 };
 
 /// The command line makes no sense.
@@ -42,10 +40,13 @@ class UsageError : public Failure {
   explicit UsageError(const std::string& text) : Failure(kUsage, text) {}
 };
 
+/// What the operating system says of an error number.
+[[nodiscard]] std::string errno_text(int error);
+
 /// Prints `dcache: <text>` on stderr. What comes from outside must have been escaped.
 void complain(const std::string& text) noexcept;
 
 /// Tells the error on stderr and returns its exit code.
-[[nodiscard]] Exit report(const std::exception& error) noexcept;
+[[nodiscard]] int report(const std::exception& error) noexcept;
 
 }  // namespace dcache::cli

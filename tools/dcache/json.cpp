@@ -4,6 +4,7 @@
 #include "json.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "dcache/bytes.hpp"
@@ -33,7 +34,9 @@ std::string base64(std::string_view bytes) {
 
 double seconds(std::int64_t nanoseconds) {
   // Microseconds are what a double keeps of a time since 1970.
-  return static_cast<double>(nanoseconds / 1000) / 1e6;
+  const auto rounded =
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::nanoseconds(nanoseconds));
+  return std::chrono::duration<double>(rounded).count();
 }
 
 struct Adder {

@@ -30,7 +30,7 @@ struct Given {
   std::vector<std::string> tags;
 };
 
-std::string shown(const LockHandle& lock) { return "lock '" + escape(lock.key(), 200) + "'"; }
+std::string shown(const LockHandle& lock) { return "lock " + in_quotes(lock.key()); }
 
 std::string describe_holder(const LockHandle& lock) {
   const std::optional<Holder> holder = lock.holder();

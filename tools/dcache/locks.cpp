@@ -86,7 +86,7 @@ std::string command_to_force(const Context& context, const Clearing& given,
 
 /// Why a lock was not cleared, and what would clear it.
 std::string why_refused(const Context& context, const Cache& cache, const Clearing& given) {
-  const std::string what = "lock '" + escape(given.key, 200) + "' was not cleared: ";
+  const std::string what = "lock " + in_quotes(given.key) + " was not cleared: ";
   std::optional<LockInfo> lock;
   try {
     lock = find_lock(cache, given.key);
@@ -102,7 +102,7 @@ std::string why_refused(const Context& context, const Cache& cache, const Cleari
   }
   text += "held by " + escape(holder.owner) + " (" + escape(command_of(holder).value_or("?")) + ", " + state +
           ")";
-  if (!holder.label.empty()) text += " labelled '" + escape(holder.label) + "'";
+  if (!holder.label.empty()) text += " labelled " + in_quotes(holder.label);
   text += " for " + short_duration(age_of(holder.since)) + " with fence " + std::to_string(holder.fence);
   return text + "; if that holder must lose it: " + command_to_force(context, given, holder.fence);
 }
@@ -115,7 +115,7 @@ int clear(Context& context, const Clearing& given) {
                                                           : "refused";
   context.tell({{"key", given.key}, {"result", result}}, "");
   if (cleared == Cleared::refused) throw Failure(kRefused, why_refused(context, cache, given));
-  if (cleared == Cleared::absent) context.note("nobody holds lock '" + escape(given.key, 200) + "'");
+  if (cleared == Cleared::absent) context.note("nobody holds lock " + in_quotes(given.key));
   return cleared == Cleared::cleared ? kDone : kNo;
 }
 

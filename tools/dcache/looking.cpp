@@ -129,7 +129,7 @@ Command build_entry() {
           .run = [given](Context& context) -> int {
             const std::optional<Entry> entry = context.open(Context::Missing::fail).entry(given->key);
             if (!entry) {
-              context.note("there is no entry '" + escape(given->key, 200) + "'");
+              context.note("there is no entry " + in_quotes(given->key));
               return kNo;
             }
             Record record = describe(*entry);

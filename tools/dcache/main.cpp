@@ -6,11 +6,11 @@
 #include <exception>
 
 #include "context.hpp"
-#include "dcache/bytes.hpp"
 #include "dcache/version.hpp"
 #include "errors.hpp"
 #include "help.hpp"
 #include "parse.hpp"
+#include "text.hpp"
 #include "verbs.hpp"
 
 namespace {
@@ -28,7 +28,7 @@ void translate_help(std::vector<std::string>& words, const std::vector<Argument>
 [[noreturn]] void refuse_verb(const std::vector<std::string>& words) {
   const bool family = words.size() > 1 && is_family(words.front());
   const std::string name = family ? words[0] + " " + words[1] : words[0];
-  std::string text = "unknown verb '" + dcache::escape(name, 80) + "'; ";
+  std::string text = "unknown verb " + in_quotes(name, 80) + "; ";
   if (const auto meant = suggest_verb(words)) text.append("did you mean '").append(*meant).append("'? ");
   throw UsageError(text + (family ? "`dcache " + words[0] : "`dcache") + " --help` lists the verbs");
 }

@@ -79,8 +79,8 @@ Command build_clear() {
               throw UsageError("clear removes all values; give --yes if that is meant");
             }
             Cache cache = context.open(Context::Missing::fail);
-            if (!given->yes && !confirmed("remove all " + std::to_string(cache.size()) + " values in '" +
-                                          escape(cache.directory().native()) + "'?")) {
+            if (!given->yes && !confirmed("remove all " + std::to_string(cache.size()) + " values in " +
+                                          in_quotes(cache.directory().native()) + "?")) {
               context.note("nothing was removed");
               return kNo;
             }

@@ -7,7 +7,6 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 
 #include "errors.hpp"
 
@@ -40,7 +39,7 @@ void write_all(std::string_view text) {
       ::poll(&ready, 1, -1);
     } else if (errno != EINTR) {
       const int error = errno;
-      throw Failure(kIo, std::string("cannot write to stdout: ") + std::strerror(error));
+      throw Failure(kIo, "cannot write to stdout: " + errno_text(error));
     }
   }
 }

@@ -10,6 +10,7 @@
 #include "dcache/bytes.hpp"
 #include "errors.hpp"
 #include "suggest.hpp"
+#include "text.hpp"
 
 namespace dcache::cli {
 
@@ -36,7 +37,7 @@ std::string unmarked(const std::string& word) {
   return !word.empty() && word.front() == kMark ? word.substr(1) : word;
 }
 
-std::string shown(const std::string& word) { return "'" + escape(word, 80) + "'"; }
+std::string shown(const std::string& word) { return in_quotes(word, 80); }
 
 bool takes_value(const std::string& word, const std::vector<Argument>& arguments) {
   return std::any_of(arguments.begin(), arguments.end(), [&](const Argument& argument) {
@@ -76,22 +77,45 @@ CLI::Option* add(CLI::App& app, const Argument& argument) {
   return added;
 }
 
-[[noreturn]] void refuse_extra(const std::string& word, const std::vector<const Argument*>& arguments,
+/// The words for CLI11. What follows "--" goes to the command's rest, if it has one, and is no option
+/// otherwise.
+std::vector<std::string> marked_words(const Command& command, const std::vector<Argument>& arguments,
+                                      const std::vector<std::string>& words) {
+  const auto end = std::find(words.begin(), words.end(), "--");
+  std::vector<std::string> given;
+  std::transform(words.begin(), end, std::back_inserter(given), marked);
+  if (end == words.end()) return given;
+  auto rest = end + 1;
+  if (command.rest == nullptr) {
+    for (; rest != words.end(); ++rest) given.push_back(kMark + *rest);
+    return given;
+  }
+  // `lock run -- -key -- command`: nothing stood before the first "--", so it was there for the key's sake.
+  const bool second = words.end() - rest >= 2 && rest[1] == "--";
+  if (second && find_verb({words.begin(), end}, arguments).verb.empty()) {
+    given.push_back(kMark + *rest);
+    rest += 2;
+  }
+  command.rest->assign(rest, words.end());
+  return given;
+}
+
+[[noreturn]] void refuse_extra(const std::string& word, const std::vector<Argument>& arguments,
                                const Command& command) {
   if (!is_option(word)) {
-    const char* const hint = command.rest != nullptr ? ": write -- before the command" : "";
+    const char* const hint = command.rest != nullptr ? " (write -- before the command)" : "";
     throw UsageError("unexpected argument " + shown(unmarked(word)) + hint);
   }
   const std::string name = word.substr(0, word.find('='));
   std::string text = "unknown option " + shown(name);
   std::vector<std::string_view> names;
-  for (const Argument* argument : arguments) {
-    if (argument->kind != Argument::Kind::positional) names.push_back(shown_name(*argument));
+  for (const Argument& argument : arguments) {
+    if (!is_positional(argument)) names.push_back(shown_name(argument));
   }
   if (const auto near = nearest(name, names)) {
-    text.append(": did you mean '").append(*near).append("'?");
+    text.append(" (did you mean '").append(*near).append("'?)");
   } else if (std::any_of(command.arguments.begin(), command.arguments.end(), is_positional)) {
-    text += ": write -- before what begins with '-' and is no option";
+    text += " (write -- before an argument that begins with '-')";
   }
   throw UsageError(text);
 }
@@ -113,24 +137,16 @@ Words find_verb(const std::vector<std::string>& words, const std::vector<Argumen
 
 void parse(const std::string& title, const Command& command, const std::vector<Argument>& globals,
            const std::vector<std::string>& words, const std::function<bool()>& lenient) {
-  const auto end = std::find(words.begin(), words.end(), "--");
-  std::vector<std::string> given;
-  std::transform(words.begin(), end, std::back_inserter(given), marked);
-  if (command.rest != nullptr && end != words.end()) {
-    command.rest->assign(end + 1, words.end());
-  } else if (end != words.end()) {
-    std::transform(end + 1, words.end(), std::back_inserter(given),
-                   [](const std::string& word) { return kMark + word; });
-  }
+  std::vector<Argument> all = command.arguments;
+  all.insert(all.end(), globals.begin(), globals.end());
+  std::vector<std::string> given = marked_words(command, all, words);
 
   CLI::App app;
   app.set_help_flag();
   app.allow_extras();
-  std::vector<const Argument*> arguments;
-  for (const Argument& argument : command.arguments) arguments.push_back(&argument);
-  for (const Argument& argument : globals) arguments.push_back(&argument);
   std::vector<CLI::Option*> options;
-  for (const Argument* argument : arguments) options.push_back(add(app, *argument));
+  options.reserve(all.size());
+  for (const Argument& argument : all) options.push_back(add(app, argument));
 
   const std::string more = "; see `dcache" + (title.empty() ? "" : " " + title) + " --help`";
   try {
@@ -139,13 +155,12 @@ void parse(const std::string& title, const Command& command, const std::vector<A
     if (lenient()) return;
     // First what was not understood: what is missing may be in it.
     if (const std::vector<std::string> extra = app.remaining(); !extra.empty()) {
-      refuse_extra(extra.front(), arguments, command);
+      refuse_extra(extra.front(), all, command);
     }
-    for (std::size_t i = 0; i < arguments.size(); ++i) {
-      const bool needed =
-          arguments[i]->times == Argument::Times::required || arguments[i]->times == Argument::Times::some;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const bool needed = all[i].times == Argument::Times::required || all[i].times == Argument::Times::some;
       if (needed && options[i]->count() == 0) {
-        throw UsageError(std::string(shown_name(*arguments[i])) + " is missing");
+        throw UsageError(std::string(shown_name(all[i])) + " is missing");
       }
     }
     if (command.rest != nullptr && command.rest->empty()) {

@@ -33,7 +33,7 @@ std::optional<std::string_view> nearest(std::string_view word, const std::vector
   constexpr std::size_t kLongestWord = 40;
   if (word.empty() || word.size() > kLongestWord) return std::nullopt;
   std::optional<std::string_view> best;
-  std::size_t least = word.size() < 4 ? 2 : 3;  // what is found has to be less far than this
+  std::size_t least = word.size() < 7 ? 2 : 3;  // what is found has to be less far than this
   for (const std::string_view name : names) {
     const std::size_t far = distance(word, name);
     // A beginning of three letters says as much as a typo.

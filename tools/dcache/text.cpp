@@ -66,10 +66,10 @@ std::string short_duration(Duration duration) {
   const nanoseconds time = duration.nanoseconds();
   if (time < 0ns) return "over";
   if (time < 1s) return std::to_string(duration_cast<milliseconds>(time).count()) + "ms";
-  if (time < 120s) return std::to_string(duration_cast<seconds>(time).count()) + "s";
-  if (time < 120min) return std::to_string(duration_cast<minutes>(time).count()) + "m";
-  if (time < 48h) return std::to_string(duration_cast<hours>(time).count()) + "h";
-  return std::to_string(duration_cast<days>(time).count()) + "d";
+  if (time < 120s) return std::to_string(round<seconds>(time).count()) + "s";
+  if (time < 120min) return std::to_string(round<minutes>(time).count()) + "m";
+  if (time < 48h) return std::to_string(round<hours>(time).count()) + "h";
+  return std::to_string(round<days>(time).count()) + "d";
 }
 
 std::string short_size(std::uint64_t bytes) {
@@ -106,6 +106,11 @@ Duration left_until(Timestamp then) {
     return std::chrono::nanoseconds(then.unix_nanoseconds() - now().unix_nanoseconds());
   }
   return std::chrono::duration<double, std::nano>(left);
+}
+
+std::string in_quotes(std::string_view bytes, std::size_t limit) {
+  std::string text = "'";
+  return text.append(escape(bytes, limit)).append("'");
 }
 
 std::string shell_word(std::string_view bytes) {

@@ -3,6 +3,7 @@
 // Times, sizes and keys as people write and read them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,7 +17,7 @@ namespace dcache::cli {
 /// have no end. Nothing if it is none of these; what is longer than 292 years has no end either.
 [[nodiscard]] std::optional<Duration> parse_duration(std::string_view text);
 
-/// A length of time in one unit, cut down to whole ones: `400ms`, `12s`, `3m`, `2h`, `9d`; `never` for no
+/// A length of time in whole ones of one unit: `400ms`, `12s`, `3m`, `2h`, `9d`; `never` for no
 /// end, `over` below 0.
 [[nodiscard]] std::string short_duration(Duration duration);
 
@@ -31,6 +32,9 @@ namespace dcache::cli {
 
 /// Wall-clock time from now to then; negative when it is over.
 [[nodiscard]] Duration left_until(Timestamp then);
+
+/// `bytes` between single quotes and safe on a terminal, for messages; cut after `limit` bytes.
+[[nodiscard]] std::string in_quotes(std::string_view bytes, std::size_t limit = 200);
 
 /// `bytes` as one word of bash, safe to show on a terminal and to paste back.
 [[nodiscard]] std::string shell_word(std::string_view bytes);

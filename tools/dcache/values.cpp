@@ -5,7 +5,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <memory>
 
 #include "context.hpp"
@@ -23,8 +22,6 @@ using Times = Argument::Times;
 constexpr std::string_view kKeyHelp = "the key: any bytes, at most 4096";
 constexpr std::string_view kExpireHelp = "life from now: 90s, 10m, 2h, 7d, 500ms, 1h30m; never (default)";
 
-std::string shown_key(const std::string& key) { return "'" + escape(key, 200) + "'"; }
-
 std::string read_stdin() {
   std::string text;
   std::array<char, 1U << 14> buffer{};
@@ -37,7 +34,7 @@ std::string read_stdin() {
       return text;
     } else if (errno != EINTR) {
       const int error = errno;
-      throw Failure(kIo, std::string("cannot read stdin: ") + std::strerror(error));
+      throw Failure(kIo, "cannot read stdin: " + errno_text(error));
     }
   }
   throw UsageError("the value on stdin is too large: more than " + std::to_string(kMaxValueBytes) + " bytes");
@@ -89,7 +86,7 @@ Command build_get() {
           .run = [given](Context& context) -> int {
             const std::optional<std::string> value = context.open(Context::Missing::fail).get(given->key);
             if (!value) {
-              context.note("there is no entry " + shown_key(given->key));
+              context.note("there is no entry " + in_quotes(given->key));
               return kNo;
             }
             if (context.json()) {
@@ -134,7 +131,7 @@ Command build_add() {
             Cache cache = context.open(Context::Missing::make);
             const bool added = cache.add(given->key, as_value(value), given->options());
             context.tell({{"key", given->key}, {"added", added}}, "");
-            if (!added) context.note("there is an entry " + shown_key(given->key) + " already");
+            if (!added) context.note("there is an entry " + in_quotes(given->key) + " already");
             return added ? kDone : kNo;
           }};
 }
@@ -155,7 +152,7 @@ Command build_delete() {
             for (const std::string& key : given->keys) deleted += cache.erase(key) ? 1 : 0;
             context.tell({{"deleted", deleted}}, "");
             if (deleted == 0) {
-              context.note(given->keys.size() == 1 ? "there is no entry " + shown_key(given->keys[0])
+              context.note(given->keys.size() == 1 ? "there is no entry " + in_quotes(given->keys[0])
                                                    : "none of these keys is there");
             }
             return deleted > 0 ? kDone : kNo;
@@ -182,7 +179,7 @@ Command build_touch() {
             Cache cache = context.open(Context::Missing::fail);
             const bool touched = cache.touch(given->key, *given->expire.time);
             context.tell({{"key", given->key}, {"touched", touched}}, "");
-            if (!touched) context.note("there is no entry " + shown_key(given->key));
+            if (!touched) context.note("there is no entry " + in_quotes(given->key));
             return touched ? kDone : kNo;
           }};
 }

@@ -35,6 +35,7 @@ struct Synonym {
   std::string_view verb;
 };
 constexpr std::array kSynonyms = {
+    Synonym{"version", "--version"},
     Synonym{"rm", "delete"},
     Synonym{"del", "delete"},
     Synonym{"remove", "delete"},
