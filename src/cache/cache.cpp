@@ -156,12 +156,18 @@ const std::filesystem::path& Cache::directory() const { return state_->directory
 Transaction::Transaction(Cache& cache) : cache_(cache) { cache_.state()->store().begin(); }
 
 Transaction::~Transaction() {
-  if (open_ && !cache_.state()->forked()) cache_.state()->store().rollback();
+  if (!open_ || cache_.state()->forked()) return;
+  Store& store = cache_.state()->store();
+  store.rollback();
+  if (!store.in_transaction()) cache_.state()->retry_kept();
 }
 
 void Transaction::commit() {
   open_ = false;
-  cache_.state()->store().commit();
+  Store& store = cache_.state()->store();
+  store.commit();
+  // A guard of a lock that ended inside could not release it there.
+  if (!store.in_transaction()) cache_.state()->retry_kept();
 }
 
 }  // namespace dcache

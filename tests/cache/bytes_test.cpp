@@ -30,19 +30,32 @@ static_assert(!std::is_constructible_v<ByteView, int> && !std::is_constructible_
               !std::is_default_constructible_v<ByteView>);
 
 template <class C>
-concept SetsZero = requires(C& cache) { cache.set("n", 0); };
+concept SetsZero = requires(C& cache) {
+  cache.set("n", 0);
+};
 template <class C>
-concept SetsNullptr = requires(C& cache) { cache.set("k", nullptr); };
+concept SetsNullptr = requires(C& cache) {
+  cache.set("k", nullptr);
+};
 template <class C>
-concept SetsBraces = requires(C& cache) { cache.set("k", {}); };
+concept SetsBraces = requires(C& cache) {
+  cache.set("k", {});
+};
 template <class C>
-concept SetsNumber = requires(C& cache) { cache.set("k", 1.5); };
+concept SetsNumber = requires(C& cache) {
+  cache.set("k", 1.5);
+};
 template <class C>
-concept GetsZero = requires(C& cache) { cache.get(0); };
+concept GetsZero = requires(C& cache) {
+  cache.get(0);
+};
 template <class C>
-concept SetsText = requires(C& cache) { cache.set("k", "v"); };
+concept SetsText = requires(C& cache) {
+  cache.set("k", "v");
+};
 static_assert(SetsText<Cache> && SetsText<Transaction>);
-static_assert(!SetsZero<Cache> && !SetsNullptr<Cache> && !SetsBraces<Cache> && !SetsNumber<Cache> && !GetsZero<Cache>);
+static_assert(!SetsZero<Cache> && !SetsNullptr<Cache> && !SetsBraces<Cache> && !SetsNumber<Cache> &&
+              !GetsZero<Cache>);
 static_assert(!SetsZero<Transaction> && !SetsNullptr<Transaction> && !SetsBraces<Transaction>);
 static_assert(!SetsText<const Cache>);
 

@@ -18,7 +18,8 @@ using Keys = std::vector<std::string>;
 
 void store_many(Cache& cache, int count, const std::string& prefix = "k", const Tags& tags = {}) {
   cache.transact([&](Transaction& transaction) {
-    for (int i = 0; i < count; ++i) transaction.set(prefix + std::to_string(i), std::to_string(i), {.tags = tags});
+    for (int i = 0; i < count; ++i)
+      transaction.set(prefix + std::to_string(i), std::to_string(i), {.tags = tags});
   });
 }
 
@@ -59,7 +60,8 @@ TEST_CASE_FIXTURE(OneCache, "an entry of a listing is whole") {
 
 TEST_CASE_FIXTURE(OneCache, "a listing without values has everything else") {
   cache.set("k", "value", {.tags = "t"});
-  for (const EntryFilter& filter : {EntryFilter{.values = false}, EntryFilter{.prefix = "k", .values = false}}) {
+  for (const EntryFilter& filter :
+       {EntryFilter{.values = false}, EntryFilter{.prefix = "k", .values = false}}) {
     const Entries all = cache.entries(filter);
     const auto at = all.begin();
     CHECK(at->value.empty());
@@ -70,8 +72,9 @@ TEST_CASE_FIXTURE(OneCache, "a listing without values has everything else") {
 
 TEST_CASE_FIXTURE(OneCache, "a prefix selects by bytes") {
   const std::string high = "\xFF\xFF";
-  for (const std::string& key : {std::string("user:1"), std::string("user;"), std::string("user"), std::string("us"),
-                                 std::string("user:%"), std::string(), high, high + "x", std::string("user:\0", 6)}) {
+  for (const std::string& key :
+       {std::string("user:1"), std::string("user;"), std::string("user"), std::string("us"),
+        std::string("user:%"), std::string(), high, high + "x", std::string("user:\0", 6)}) {
     cache.set(key, "v");
   }
   CHECK(keys(cache.entries({.prefix = "user:"})) == Keys{"user:1", "user:%", std::string("user:\0", 6)});
@@ -120,7 +123,8 @@ TEST_CASE_FIXTURE(OneCache, "a thousand entries and more come in order, whole an
 TEST_CASE_FIXTURE(OneCache, "expired entries are passed over, even where they fill whole pages") {
   cache.set("first", "v");
   cache.transact([](Transaction& transaction) {
-    for (int i = 0; i < 450; ++i) transaction.set("dead" + std::to_string(i), "v", {.expire = 0s, .tags = "t"});
+    for (int i = 0; i < 450; ++i)
+      transaction.set("dead" + std::to_string(i), "v", {.expire = 0s, .tags = "t"});
   });
   cache.set("last", "v", {.tags = "t"});
   CHECK(keys(cache.entries()) == Keys{"first", "last"});
@@ -161,12 +165,14 @@ TEST_CASE_FIXTURE(OneCache, "a walk holds no read transaction open, so the log c
   CHECK(seen >= 500);
 }
 
-TEST_CASE_FIXTURE(OneCache, "while others store and remove, a walk shows nothing twice and misses nothing that stays") {
+TEST_CASE_FIXTURE(OneCache,
+                  "while others store and remove, a walk shows nothing twice and misses nothing that stays") {
   const std::uint64_t seed = new_seed();
   CAPTURE(seed);
   store_many(cache, 600, "stays", "t");
   store_many(cache, 600, "goes", "t");
-  for (const EntryFilter& filter : {EntryFilter{}, EntryFilter{.prefix = "stays"}, EntryFilter{.tags = "t"}}) {
+  for (const EntryFilter& filter :
+       {EntryFilter{}, EntryFilter{.prefix = "stays"}, EntryFilter{.tags = "t"}}) {
     std::atomic<bool> stop{false};
     std::thread writer([&] {
       std::mt19937_64 random(seed);
@@ -192,7 +198,8 @@ TEST_CASE_FIXTURE(OneCache, "while others store and remove, a walk shows nothing
   }
 }
 
-TEST_CASE_FIXTURE(OneCache, "a key that is removed and stored again behind a walk is not shown a second time") {
+TEST_CASE_FIXTURE(OneCache,
+                  "a key that is removed and stored again behind a walk is not shown a second time") {
   store_many(cache, 250);
   std::set<std::string> seen;
   for (const Entry& entry : cache.entries()) {

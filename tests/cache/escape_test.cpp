@@ -22,13 +22,13 @@ TEST_CASE("escape leaves text alone and shows as hexadecimal what could harm a t
       {"\u0085\u009B", "\\xc2\\x85\\xc2\\x9b"},  // C1: NEL, and an ESC [ of one character
       {"\u2065\u206A\u2030", "\u2065\u206A\u2030"},
       {"\xFF\xFE", "\\xff\\xfe"},
-      {"\xC3", "\\xc3"},                              // cut off
-      {"\xC3(", "\\xc3("},                            // no continuation
-      {"\xC0\x80", "\\xc0\\x80"},                     // overlong NUL
-      {"\xE0\x80\xAF", "\\xe0\\x80\\xaf"},            // overlong
-      {"\xED\xA0\x80", "\\xed\\xa0\\x80"},            // surrogate
-      {"\xF4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},   // beyond Unicode
-      {"\xF0\x9F\x99", "\\xf0\\x9f\\x99"},            // cut off in the last byte
+      {"\xC3", "\\xc3"},                             // cut off
+      {"\xC3(", "\\xc3("},                           // no continuation
+      {"\xC0\x80", "\\xc0\\x80"},                    // overlong NUL
+      {"\xE0\x80\xAF", "\\xe0\\x80\\xaf"},           // overlong
+      {"\xED\xA0\x80", "\\xed\\xa0\\x80"},           // surrogate
+      {"\xF4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},  // beyond Unicode
+      {"\xF0\x9F\x99", "\\xf0\\x9f\\x99"},           // cut off in the last byte
       {"\x80 alone", "\\x80 alone"},
   };
   for (const Row& row : table) {
@@ -66,8 +66,8 @@ TEST_CASE("is_utf8 knows what is valid") {
   CHECK(is_utf8("Grüße, 世界 🙂"));
   CHECK(is_utf8(std::string("\0", 1)));
   CHECK(is_utf8("\xF4\x8F\xBF\xBF"));
-  for (const char* bad : {"\xFF", "\xC3", "\xC0\x80", "\xC1\xBF", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF0\x80\x80\x80",
-                          "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80", "ok\x80"}) {
+  for (const char* bad : {"\xFF", "\xC3", "\xC0\x80", "\xC1\xBF", "\xE0\x80\xAF", "\xED\xA0\x80",
+                          "\xF0\x80\x80\x80", "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80", "ok\x80"}) {
     CHECK_FALSE(is_utf8(bad));
   }
 }

@@ -74,7 +74,8 @@ TEST_CASE_FIXTURE(OneCache, "incr of an expired number begins anew, with the giv
 
 TEST_CASE_FIXTURE(OneCache, "a duration of NaN is refused and nothing is stored") {
   CHECK_THROWS_AS(cache.set("k", "v", {.expire = Seconds(std::nan(""))}), InvalidArgument);
-  CHECK_THROWS_AS(cache.set("k", "v", {.expire = std::chrono::duration<float>(std::nanf(""))}), InvalidArgument);
+  CHECK_THROWS_AS(cache.set("k", "v", {.expire = std::chrono::duration<float>(std::nanf(""))}),
+                  InvalidArgument);
   CHECK_THROWS_AS(cache.touch("k", Seconds(std::nan(""))), InvalidArgument);
   CHECK_FALSE(cache.contains("k"));
 }
@@ -92,9 +93,9 @@ TEST_CASE_FIXTURE(OneCache, "a duration of 0 or less is over at once, however sm
 }
 
 TEST_CASE_FIXTURE(OneCache, "a duration without end never expires, however it is written") {
-  for (const Duration life : {forever, Duration(Seconds(kInfinity)), Duration(Seconds(1e308)),
-                              Duration(std::chrono::hours::max()), Duration(std::chrono::nanoseconds::max()),
-                              Duration(std::chrono::years(10000))}) {
+  for (const Duration life :
+       {forever, Duration(Seconds(kInfinity)), Duration(Seconds(1e308)), Duration(std::chrono::hours::max()),
+        Duration(std::chrono::nanoseconds::max()), Duration(std::chrono::years(10000))}) {
     cache.set("k", "v", {.expire = life});
     CHECK(cache.entry("k").value().expires == std::nullopt);
     cache.set("k", "v", {.expire = 1h});
@@ -123,7 +124,8 @@ TEST_CASE_FIXTURE(OneCache, "expire_at names the end") {
   CHECK_FALSE(cache.contains("first"));
   cache.set("last", "v", {.expire_at = std::chrono::system_clock::time_point::max()});
   CHECK(cache.entry("last").value().expires == std::nullopt);
-  using Days = std::chrono::time_point<std::chrono::system_clock, std::chrono::duration<int, std::ratio<86400>>>;
+  using Days =
+      std::chrono::time_point<std::chrono::system_clock, std::chrono::duration<int, std::ratio<86400>>>;
   cache.set("days", "v", {.expire_at = Days::max()});
   CHECK(cache.entry("days").value().expires == std::nullopt);
 }

@@ -40,9 +40,9 @@ TEST_CASE_FIXTURE(OneCache, "incr adds to what is there, keeping tags and expiry
 TEST_CASE_FIXTURE(OneCache, "incr on what is no integer of 64 bits is WrongType, and the value stays") {
   const std::string longest = std::to_string(kMost);
   for (const std::string& value :
-       {std::string("text"), std::string(), std::string(" 1"), std::string("1 "), std::string("+1"), std::string("1.5"),
-        std::string("0x10"), std::string("1\0", 2), std::string("9223372036854775808"), longest + "0", std::string("-"),
-        std::string("--1"), std::string("1e3")}) {
+       {std::string("text"), std::string(), std::string(" 1"), std::string("1 "), std::string("+1"),
+        std::string("1.5"), std::string("0x10"), std::string("1\0", 2), std::string("9223372036854775808"),
+        longest + "0", std::string("-"), std::string("--1"), std::string("1e3")}) {
     CAPTURE(value);
     cache.set("n\x1b", value, {.tags = "t"});
     const std::string text = thrown<WrongType>([&] { cache.incr("n\x1b"); });

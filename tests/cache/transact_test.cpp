@@ -109,7 +109,8 @@ TEST_CASE_FIXTURE(OneCache, "a transaction inside a transaction is part of it") 
                     std::runtime_error);
     CHECK(cache.size() == 0);
   }
-  SUBCASE("a throw of the inner one that the outer one swallows is Misuse at the end, and nothing is stored") {
+  SUBCASE(
+      "a throw of the inner one that the outer one swallows is Misuse at the end, and nothing is stored") {
     CHECK_THROWS_AS(cache.transact([&](Transaction& transaction) {
       transaction.set("outer", "1");
       try {

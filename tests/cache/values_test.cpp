@@ -31,7 +31,8 @@ TEST_CASE_FIXTURE(OneCache, "the empty key and the empty value are ordinary") {
   CHECK(cache.get("") == std::nullopt);
 }
 
-TEST_CASE_FIXTURE(OneCache, "keys and values are bytes: NUL, 0xFF, newline and quotes come back as they were") {
+TEST_CASE_FIXTURE(OneCache,
+                  "keys and values are bytes: NUL, 0xFF, newline and quotes come back as they were") {
   std::string all;
   for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
   cache.set(all, all + all);
@@ -63,9 +64,7 @@ TEST_CASE_FIXTURE(OneCache, "keys differ by case, by trailing spaces and by ever
 TEST_CASE_FIXTURE(OneCache, "values are found again after the cache was closed") {
   cache.set("k", "v", {.expire = 1h, .tags = {"b", "a"}});
   const Entry before = cache.entry("k").value();
-  {
-    const Cache closing = std::move(cache);
-  }
+  { const Cache closing = std::move(cache); }
   const Cache again(path());
   const Entry after = again.entry("k").value();
   CHECK(after.value == "v");
@@ -84,7 +83,8 @@ TEST_CASE_FIXTURE(OneCache, "two Cache objects of one directory see each other's
   CHECK_FALSE(other.contains("k"));
 }
 
-TEST_CASE_FIXTURE(OneCache, "a key and a value may be given as string, literal, string_view or range of bytes") {
+TEST_CASE_FIXTURE(OneCache,
+                  "a key and a value may be given as string, literal, string_view or range of bytes") {
   const std::string text = "text";
   const std::string_view view = "view of more";
   const std::vector<std::byte> bytes{std::byte{0}, std::byte{255}};
@@ -227,9 +227,7 @@ TEST_CASE_FIXTURE(OneCache, "a Cache can be moved, and what stands on it goes on
   const Entries all = cache.entries();
   Cache moved = std::move(cache);
   CHECK(moved.get("k") == "v");
-  {
-    Cache gone = std::move(moved);
-  }
+  { Cache gone = std::move(moved); }
   int seen = 0;
   for (const Entry& entry : all) seen += entry.key == "k" ? 1 : 0;
   CHECK(seen == 1);

@@ -138,7 +138,7 @@ TEST_SUITE("process") {
 
 TEST_CASE("a directory that group or others may write is refused, unless Options::allow_shared") {
   const TempDir dir;
-  for (const mode_t mode : {0770, 0702, 0777, 01777}) {
+  for (const mode_t mode : std::initializer_list<mode_t>{0770, 0702, 0777, 01777}) {
     CAPTURE(mode);
     const fs::path cache = dir / ("cache" + std::to_string(mode));
     fs::create_directory(cache);
@@ -149,7 +149,7 @@ TEST_CASE("a directory that group or others may write is refused, unless Options
     CHECK(fs::is_empty(cache));
     CHECK_NOTHROW(Cache(cache, {.allow_shared = true}));
   }
-  for (const mode_t mode : {0700, 0755, 0711}) {
+  for (const mode_t mode : std::initializer_list<mode_t>{0700, 0755, 0711}) {
     const fs::path cache = dir / ("good" + std::to_string(mode));
     fs::create_directory(cache);
     ::chmod(cache.c_str(), mode);

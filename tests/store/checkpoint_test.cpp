@@ -19,7 +19,8 @@ std::uint64_t log_bytes(const std::string& path) {
 
 TEST_CASE("which SQLite corrupts a database when a passive checkpoint races a writer is known") {
   using store::sqlite::passive_checkpoint_is_unsafe;
-  for (const int version : {3035000, 3040001, 3044000, 3044005, 3045000, 3046001, 3050000, 3050006, 3051000, 3051002}) {
+  for (const int version :
+       {3035000, 3040001, 3044000, 3044005, 3045000, 3046001, 3050000, 3050006, 3051000, 3051002}) {
     CAPTURE(version);
     CHECK(passive_checkpoint_is_unsafe(version));
   }
@@ -29,7 +30,8 @@ TEST_CASE("which SQLite corrupts a database when a passive checkpoint races a wr
   }
 }
 
-TEST_CASE_FIXTURE(OneCache, "the log stays under 16 MiB through twenty thousand writes, and is at most 1 MiB at the end") {
+TEST_CASE_FIXTURE(
+    OneCache, "the log stays under 16 MiB through twenty thousand writes, and is at most 1 MiB at the end") {
   std::uint64_t most = 0;
   {
     const Cache closing = std::move(cache);
@@ -46,14 +48,13 @@ TEST_CASE_FIXTURE(OneCache, "the log stays under 16 MiB through twenty thousand 
   CHECK(Cache(path()).size() == 3000);
 }
 
-TEST_CASE_FIXTURE(OneCache, "a log that one great transaction has made long is cut when the cache is closed") {
+TEST_CASE_FIXTURE(OneCache,
+                  "a log that one great transaction has made long is cut when the cache is closed") {
   cache.transact([](Transaction& transaction) {
     for (int i = 0; i < 600; ++i) transaction.set("k" + std::to_string(i), std::string(kMaxValueBytes, 'v'));
   });
   CHECK(log_bytes(path()) > kMebibyte);
-  {
-    const Cache closing = std::move(cache);
-  }
+  { const Cache closing = std::move(cache); }
   CHECK(log_bytes(path()) <= kMebibyte);
   CHECK(Cache(path()).size() == 600);
 }

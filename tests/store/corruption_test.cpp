@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Damage at rest: never wrong bytes, always an error that names the key or a value that is right, and a way to
-// mend it.
+// Damage at rest: never wrong bytes, always an error that names the key or a value that is right, and a way
+// to mend it.
 #include <random>
 
 #include "support/check.hpp"
@@ -84,10 +84,11 @@ TEST_CASE("whatever changes in a row is Corrupt: value, time of storing, expiry,
   const TempDir dir;
   int number = 0;
   for (const char* assignment :
-       {"value = x''", "value = CAST(substr(value, 2) AS BLOB)", "value = CAST(value || x'20' AS BLOB)", "stored = stored + 1",
-        "stored = stored - (1 << 40)", "expires = expires + 1", "expires = expires + (1 << 50)", "expires = NULL",
-        "format = 0", "format = 3", "format = 77", "tags = NULL", "tags = x'010078'", "tags = x'0500'",
-        "tags = x'ff'", "tags = CAST(tags || x'010078' AS BLOB)", "sum = sum + 1", "sum = ~sum", "sum = 0"}) {
+       {"value = x''", "value = CAST(substr(value, 2) AS BLOB)", "value = CAST(value || x'20' AS BLOB)",
+        "stored = stored + 1", "stored = stored - (1 << 40)", "expires = expires + 1",
+        "expires = expires + (1 << 50)", "expires = NULL", "format = 0", "format = 3", "format = 77",
+        "tags = NULL", "tags = x'010078'", "tags = x'0500'", "tags = x'ff'",
+        "tags = CAST(tags || x'010078' AS BLOB)", "sum = sum + 1", "sum = ~sum", "sum = 0"}) {
     CAPTURE(std::string(assignment));
     const fs::path path = dir / std::to_string(number++);
     make_cache(path, {.expire = 1h, .tags = {"one", "two"}});
@@ -110,8 +111,10 @@ TEST_CASE("a row that answers for another key is Corrupt") {
   const TempDir dir;
   make_cache(dir / "cache");
   Database(dir / "cache" / "cache.db")
-      .run("DELETE FROM entries WHERE key = CAST('before' AS BLOB); UPDATE entries SET key = CAST('before' AS BLOB) "
-           "WHERE key = CAST('k' AS BLOB)");
+      .run(
+          "DELETE FROM entries WHERE key = CAST('before' AS BLOB); UPDATE entries SET key = CAST('before' AS "
+          "BLOB) "
+          "WHERE key = CAST('k' AS BLOB)");
   Cache cache(dir / "cache");
   CHECK_THROWS_AS(static_cast<void>(cache.get("before")), Corrupt);
   CHECK(cache.get("k") == std::nullopt);
@@ -120,7 +123,8 @@ TEST_CASE("a row that answers for another key is Corrupt") {
 TEST_CASE("tags that lead nowhere are passed over") {
   const TempDir dir;
   make_cache(dir / "cache");
-  Database(dir / "cache" / "cache.db").run("INSERT INTO tags VALUES(CAST('t' AS BLOB), 999), (CAST('u' AS BLOB), 1)");
+  Database(dir / "cache" / "cache.db")
+      .run("INSERT INTO tags VALUES(CAST('t' AS BLOB), 999), (CAST('u' AS BLOB), 1)");
   Cache cache(dir / "cache");
   int seen = 0;
   for (const Entry& entry : cache.entries({.tags = {"t", "u"}, .match = Match::any})) {
@@ -137,11 +141,14 @@ TEST_CASE("of a database with any bit flipped no call ever answers with wrong by
   CAPTURE(seed);
   std::mt19937_64 random(seed);
   const TempDir dir;
-  const auto value_of = [](int i) { return "value " + std::to_string(i) + std::string(static_cast<std::size_t>(i) * 7, 'v'); };
+  const auto value_of = [](int i) {
+    return "value " + std::to_string(i) + std::string(static_cast<std::size_t>(i) * 7, 'v');
+  };
   constexpr int kValues = 60;
   {
     Cache cache(dir / "whole");
-    for (int i = 0; i < kValues; ++i) cache.set("key" + std::to_string(i), value_of(i), {.expire = 1h, .tags = "t"});
+    for (int i = 0; i < kValues; ++i)
+      cache.set("key" + std::to_string(i), value_of(i), {.expire = 1h, .tags = "t"});
   }
   Database(dir / "whole" / "cache.db").run("PRAGMA wal_checkpoint(TRUNCATE)");
   const std::string whole = read_file(dir / "whole" / "cache.db");

@@ -41,9 +41,7 @@ struct Counter {
   Database database;
 };
 
-std::uint64_t microseconds() {
-  return static_cast<std::uint64_t>(platform::now().unix_nanoseconds() / 1000);
-}
+std::uint64_t microseconds() { return static_cast<std::uint64_t>(platform::now().unix_nanoseconds() / 1000); }
 
 std::string numbers(std::uint64_t last, std::uint64_t reserved) {
   return ' ' + std::to_string(last) + ' ' + std::to_string(reserved);
@@ -113,7 +111,8 @@ TEST_CASE_FIXTURE(OneCache, "two caches and many threads never get the same fenc
   CHECK(std::set<std::uint64_t>(all.begin(), all.end()).size() == 800);
 }
 
-TEST_CASE_FIXTURE(OneCache, "after a reboot the first fence is above all that may have been handed out before") {
+TEST_CASE_FIXTURE(OneCache,
+                  "after a reboot the first fence is above all that may have been handed out before") {
   const std::uint64_t first = grant(cache);
   Counter counter(path());
   CHECK(counter.get().starts_with(platform::boot_id() + ' '));
@@ -155,11 +154,13 @@ TEST_CASE_FIXTURE(OneCache, "fences that are used up are reserved anew, without 
 TEST_CASE_FIXTURE(OneCache, "a damaged counter is Corrupt: no lock is granted, values work") {
   const std::string boot = platform::boot_id();
   for (const std::string& text :
-       {std::string(), std::string("garbage"), boot, boot + " 1", boot + " 1 ", boot + " 1 2 3", boot + " 1 2x",
-        boot + " -1 2", boot + " 1 0x2", boot + "  1 2", boot + " 99999999999999999999999 2", boot + " 1\n2 3",
+       {std::string(), std::string("garbage"), boot, boot + " 1", boot + " 1 ", boot + " 1 2 3",
+        boot + " 1 2x", boot + " -1 2", boot + " 1 0x2", boot + "  1 2", boot + " 99999999999999999999999 2",
+        boot + " 1\n2 3",
         // Beyond what JSON keeps, and where the next one would begin again at 0.
         boot + " 9007199254740992 9007199254740999", boot + " 18446744073709551615 18446744073709551615",
-        boot + " 1 18446744073709551615", "other " + std::string("18446744073709551615 18446744073709551615")}) {
+        boot + " 1 18446744073709551615",
+        "other " + std::string("18446744073709551615 18446744073709551615")}) {
     CAPTURE(text);
     const TempDir own;
     Cache damaged(own / "cache");

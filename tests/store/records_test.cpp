@@ -11,7 +11,8 @@ struct Records : OneCache {
   Store& store = cache.state()->store();
 
   bool add(const std::string& key, const std::string& bytes) {
-    return store.add_record(Space::locks, key, [&](std::uint64_t) { return bytes; }, kNoDeadline);
+    return store.add_record(
+        Space::locks, key, [&](std::uint64_t) { return bytes; }, kNoDeadline);
   }
   void change(const std::string& key, FunctionRef<RecordChange(const std::string*, std::uint64_t)> f) {
     store.update_record(Space::locks, key, f, kNoDeadline);
@@ -47,11 +48,14 @@ TEST_CASE_FIXTURE(Records, "update_record puts, keeps and erases, and tells what
     return {};
   });
   CHECK(store.record(Space::locks, "k") == "one");
-  change("k", [](const std::string*, std::uint64_t) -> RecordChange { return {.kind = RecordChange::Kind::erase}; });
+  change("k", [](const std::string*, std::uint64_t) -> RecordChange {
+    return {.kind = RecordChange::Kind::erase};
+  });
   CHECK(store.record(Space::locks, "k") == std::nullopt);
 }
 
-TEST_CASE_FIXTURE(Records, "a fence that was not used is offered again or grows; one that was used never comes back") {
+TEST_CASE_FIXTURE(Records,
+                  "a fence that was not used is offered again or grows; one that was used never comes back") {
   std::uint64_t used = 0;
   change("k", [&](const std::string*, std::uint64_t fence) -> RecordChange {
     used = fence;
@@ -75,7 +79,8 @@ TEST_CASE_FIXTURE(Records, "update_record is one atomic step for eight threads o
         mine.update_record(
             Space::locks, "count",
             [](const std::string* old, std::uint64_t) -> RecordChange {
-              return {.kind = RecordChange::Kind::put, .bytes = std::to_string(old == nullptr ? 1 : std::stoi(*old) + 1)};
+              return {.kind = RecordChange::Kind::put,
+                      .bytes = std::to_string(old == nullptr ? 1 : std::stoi(*old) + 1)};
             },
             kNoDeadline);
       }
@@ -88,17 +93,26 @@ TEST_CASE_FIXTURE(Records, "update_record is one atomic step for eight threads o
 TEST_CASE_FIXTURE(Records, "a function that throws changes nothing, and the store works on") {
   add("k", "one");
   CHECK_THROWS_WITH_AS(
-      change("k", [](const std::string*, std::uint64_t) -> RecordChange { throw std::runtime_error("mine"); }), "mine",
-      std::runtime_error);
-  CHECK_THROWS_AS(store.update("v", [](const Entry*) -> Change { throw std::runtime_error("mine"); }), std::runtime_error);
+      change("k",
+             [](const std::string*, std::uint64_t) -> RecordChange { throw std::runtime_error("mine"); }),
+      "mine", std::runtime_error);
+  CHECK_THROWS_AS(store.update("v", [](const Entry*) -> Change { throw std::runtime_error("mine"); }),
+                  std::runtime_error);
   CHECK(store.record(Space::locks, "k") == "one");
   cache.set("v", "works");
   CHECK(add("another", "two"));
 }
 
 TEST_CASE_FIXTURE(Records, "records are listed in order of key, in pages that fit together") {
-  const std::vector<std::string> keys{std::string(), std::string("\0", 1), std::string("\0a", 2), "a", std::string("a\0", 2),
-                                      "ab", "b", "\xFF", "\xFF\xFF"};
+  const std::vector<std::string> keys{std::string(),
+                                      std::string("\0", 1),
+                                      std::string("\0a", 2),
+                                      "a",
+                                      std::string("a\0", 2),
+                                      "ab",
+                                      "b",
+                                      "\xFF",
+                                      "\xFF\xFF"};
   for (auto key = keys.rbegin(); key != keys.rend(); ++key) CHECK(add(*key, "of " + *key));
   for (const std::size_t limit : {std::size_t{1}, std::size_t{2}, std::size_t{4}, std::size_t{100}}) {
     std::vector<std::string> found;
@@ -122,7 +136,8 @@ TEST_CASE_FIXTURE(Records, "waiting for other writers ends at the deadline of th
   second.transact([&](Transaction& transaction) {
     transaction.set("k", "v");
     const auto start = std::chrono::steady_clock::now();
-    CHECK_THROWS_AS(static_cast<void>(store.add_record(Space::locks, "k", [](std::uint64_t) { return std::string(); }, soon())),
+    CHECK_THROWS_AS(static_cast<void>(store.add_record(
+                        Space::locks, "k", [](std::uint64_t) { return std::string(); }, soon())),
                     Timeout);
     CHECK_THROWS_AS(static_cast<void>(store.erase_record(Space::locks, "k", "", soon())), Timeout);
     CHECK(std::chrono::steady_clock::now() - start < 5s);
@@ -148,13 +163,17 @@ TEST_CASE_FIXTURE(Records, "update keeps, puts, gives a new expiry to and erases
     return {};
   });
   const Timestamp later = std::chrono::system_clock::now() + 1h;
-  store.update("k", [&](const Entry*) -> Change { return {.kind = Change::Kind::retime, .value = {.bytes = {}, .expires = later}}; });
+  store.update("k", [&](const Entry*) -> Change {
+    return {.kind = Change::Kind::retime, .value = {.bytes = {}, .expires = later}};
+  });
   CHECK(cache.entry("k")->expires == later);
   store.update("k", [](const Entry*) -> Change { return {.kind = Change::Kind::erase}; });
   CHECK_FALSE(cache.contains("k"));
   // Of what is not there, there is nothing to erase or to give a new expiry.
   store.update("k", [](const Entry*) -> Change { return {.kind = Change::Kind::erase}; });
-  store.update("k", [&](const Entry*) -> Change { return {.kind = Change::Kind::retime, .value = {.bytes = {}, .expires = later}}; });
+  store.update("k", [&](const Entry*) -> Change {
+    return {.kind = Change::Kind::retime, .value = {.bytes = {}, .expires = later}};
+  });
   CHECK(cache.size() == 0);
   cache.set("old", "v", {.expire = 0s, .tags = "t"});
   store.update("old", [](const Entry* entry) -> Change {

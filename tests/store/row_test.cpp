@@ -8,9 +8,10 @@
 using namespace dcache::store::sqlite;
 
 TEST_CASE("tags come out of their blob as they went in") {
-  for (const std::vector<std::string>& tags :
-       {std::vector<std::string>{}, std::vector<std::string>{"a"}, std::vector<std::string>{"a", "bc", std::string(256, 'd')},
-        std::vector<std::string>{std::string("\0\1", 2), "\xFF"}, std::vector<std::string>(64, std::string(256, 'x'))}) {
+  for (const std::vector<std::string>& tags : {std::vector<std::string>{}, std::vector<std::string>{"a"},
+                                               std::vector<std::string>{"a", "bc", std::string(256, 'd')},
+                                               std::vector<std::string>{std::string("\0\1", 2), "\xFF"},
+                                               std::vector<std::string>(64, std::string(256, 'x'))}) {
     CHECK(unpack_tags(pack_tags(tags)) == tags);
   }
   CHECK(pack_tags(std::vector<std::string>{}).empty());

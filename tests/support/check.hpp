@@ -46,6 +46,15 @@ std::string thrown(F&& f) {
   return text.find(part) != std::string_view::npos;
 }
 
+#if defined(__has_feature)
+#define DCACHE_TEST_HAS_FEATURE(x) __has_feature(x)
+#else
+#define DCACHE_TEST_HAS_FEATURE(x) 0
+#endif
+
+/// The sanitizer's own checks open pipes: a test that has no descriptors left cannot run under it.
+inline constexpr bool kAddressSanitizer = DCACHE_TEST_HAS_FEATURE(address_sanitizer);
+
 /// Polls until `condition` holds; false if `limit` passes first.
 template <std::invocable F>
 bool eventually(F&& condition, std::chrono::milliseconds limit = 10s) {
@@ -63,10 +72,10 @@ bool eventually(F&& condition, std::chrono::milliseconds limit = 10s) {
   return std::random_device{}();
 }
 
-/// How often a long test runs its body: `quick`, or DCACHE_TEST_ROUNDS where that is set.
+/// How often a long test runs its body: `quick`, times DCACHE_TEST_FACTOR where that is set.
 [[nodiscard]] inline int rounds(int quick) {
-  const char* given = std::getenv("DCACHE_TEST_ROUNDS");
-  return given != nullptr ? std::atoi(given) : quick;
+  const char* factor = std::getenv("DCACHE_TEST_FACTOR");
+  return factor != nullptr ? quick * std::atoi(factor) : quick;
 }
 
 }  // namespace dcache::test

@@ -43,7 +43,8 @@ std::string Database::text(const std::string& sql, const std::vector<std::string
   const int code = sqlite3_step(statement);
   if (code == SQLITE_ROW) {
     const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, 0));
-    result.assign(bytes != nullptr ? bytes : "", static_cast<std::size_t>(sqlite3_column_bytes(statement, 0)));
+    result.assign(bytes != nullptr ? bytes : "",
+                  static_cast<std::size_t>(sqlite3_column_bytes(statement, 0)));
   }
   sqlite3_finalize(statement);
   if (code != SQLITE_ROW && code != SQLITE_DONE) fail(database_, sql);

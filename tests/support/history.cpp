@@ -14,11 +14,12 @@ Operation operation(std::uint64_t seed, std::uint64_t i, const std::string& pref
   result.key = prefix + (counts ? "count" : "key") + std::to_string(below(40));
   result.other = prefix + "other" + std::to_string(below(40));
   // Mostly small, now and then so large that it takes pages of its own.
-  result.value = std::to_string(i) + std::string(below(8) == 0 ? below(kMaxValueBytes - 20) : below(100), 'x');
+  result.value =
+      std::to_string(i) + std::string(below(8) == 0 ? below(kMaxValueBytes - 20) : below(100), 'x');
   return result;
 }
 
-void apply(const Operation& operation, Cache& cache) {
+void perform(const Operation& operation, Cache& cache) {
   switch (operation.kind) {
     case Operation::Kind::set:
       cache.set(operation.key, operation.value);
@@ -44,7 +45,7 @@ void apply(const Operation& operation, Cache& cache) {
   }
 }
 
-void apply(const Operation& operation, Model& model) {
+void perform(const Operation& operation, Model& model) {
   switch (operation.kind) {
     case Operation::Kind::set:
       model[operation.key] = {operation.value, {}};

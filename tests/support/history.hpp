@@ -32,8 +32,8 @@ using Model = std::map<std::string, Modelled>;
 /// Operation number `i` of the series; its keys begin with `prefix`.
 Operation operation(std::uint64_t seed, std::uint64_t i, const std::string& prefix);
 
-void apply(const Operation& operation, Cache& cache);
-void apply(const Operation& operation, Model& model);
+void perform(const Operation& operation, Cache& cache);
+void perform(const Operation& operation, Model& model);
 
 /// What is in the cache under `prefix`.
 Model stored(const Cache& cache, const std::string& prefix);

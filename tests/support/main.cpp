@@ -22,7 +22,9 @@ struct Watch final : doctest::IReporter {
 
   void report_query(const doctest::QueryData&) override {}
   void test_run_start() override {}
-  void test_run_end(const doctest::TestRunStats& stats) override { g_cases_run = stats.numTestCasesPassingFilters; }
+  void test_run_end(const doctest::TestRunStats& stats) override {
+    g_cases_run = stats.numTestCasesPassingFilters;
+  }
   void test_case_start(const doctest::TestCaseData&) override { g_failed = false; }
   void test_case_reenter(const doctest::TestCaseData&) override {}
   void test_case_end(const doctest::CurrentTestCaseStats&) override {}

@@ -34,7 +34,9 @@ Pipe make_pipe() {
 
 }  // namespace
 
-std::string worker_path() { return std::filesystem::read_symlink("/proc/self/exe").replace_filename("test_worker"); }
+std::string worker_path() {
+  return std::filesystem::read_symlink("/proc/self/exe").replace_filename("test_worker");
+}
 
 Worker::Worker(const std::vector<std::string>& arguments) {
   // A worker that has gone must not take the test along.
@@ -115,7 +117,8 @@ std::optional<std::string> Worker::try_line(std::chrono::milliseconds limit) {
 
 std::string Worker::line(std::chrono::milliseconds limit) {
   if (auto line = try_line(limit)) return *std::move(line);
-  throw std::runtime_error(ended_ ? "the worker ended instead of answering" : "the worker did not answer in time");
+  throw std::runtime_error(ended_ ? "the worker ended instead of answering"
+                                  : "the worker did not answer in time");
 }
 
 std::string Worker::ask(std::string_view question) {

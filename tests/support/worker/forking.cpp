@@ -29,7 +29,8 @@ std::string outcome(F&& f) {
 void wait_for(pid_t child) {
   int status = 0;
   ::waitpid(child, &status, 0);
-  tell("child ended with " + std::to_string(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)));
+  tell("child ended with " +
+       std::to_string(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)));
 }
 
 /// The parent's objects in the child: refused by name, and nothing of the parent's is let go at its exit.
@@ -93,9 +94,20 @@ int orphan(const std::string& directory) {
   while (::getppid() == parent) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   own.set("child", "0");
   tell("orphan");
-  for (int i = 1; const auto line = hear(); ++i) {
-    own.set("child" + std::to_string(i), *line);
-    tell(own.get(*line).value_or("nothing"));
+  for (int i = 0; const auto line = hear();) {
+    if (*line == "work") {
+      // Writes without a break, until told otherwise.
+      std::atomic<bool> stop{false};
+      std::thread writer([&] {
+        for (; !stop; ++i) own.set("child" + std::to_string(i), std::to_string(i));
+      });
+      hear();
+      stop = true;
+      writer.join();
+      tell(std::to_string(i));
+    } else {
+      tell(own.get(*line).value_or("nothing"));
+    }
   }
   return 0;
 }

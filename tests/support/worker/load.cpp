@@ -88,7 +88,8 @@ class Load {
   void check(const std::string& key, const std::optional<std::string>& expected) {
     const std::optional<std::string> found = cache_.get(key);
     if (found != expected) {
-      wrong_.push_back(key + ": " + found.value_or("nothing") + " instead of " + expected.value_or("nothing"));
+      wrong_.push_back(key + ": " + found.value_or("nothing") + " instead of " +
+                       expected.value_or("nothing"));
     }
   }
 
@@ -124,7 +125,7 @@ int writer_mode(const Arguments& arguments) {
   again.lock();
   tell("fence " + std::to_string(lock.fence()));
   for (std::uint64_t i = 0;; ++i) {
-    apply(operation(seed, i, prefix), cache);
+    perform(operation(seed, i, prefix), cache);
     tell(std::to_string(i));
   }
 }

@@ -51,7 +51,8 @@ int open_mode(const Arguments& arguments) {
 int fill_mode(const Arguments& arguments) {
   Cache cache(arguments.at(0));
   const int number = std::stoi(arguments.at(1));
-  for (int i = 0; i < number; ++i) cache.set("key" + std::to_string(i), std::string(100, 'v'), {.tags = "filled"});
+  for (int i = 0; i < number; ++i)
+    cache.set("key" + std::to_string(i), std::string(100, 'v'), {.tags = "filled"});
   return 0;
 }
 

@@ -6,9 +6,9 @@
 #include <map>
 #include <memory>
 
+#include "cache/state.hpp"
 #include "dcache/dcache.hpp"
 #include "dcache/store.hpp"
-#include "cache/state.hpp"
 #include "support/worker/worker_program.hpp"
 
 namespace dcache::test {

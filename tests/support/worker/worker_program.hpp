@@ -28,7 +28,8 @@ Arguments words(const std::string& line);
 extern std::optional<int> g_timeout_ms;
 
 // The modes; each returns the exit status.
-int open_mode(const Arguments& arguments);       // DIR [never|parents|shared]: opens, sets, gets, tells the outcome
+int open_mode(
+    const Arguments& arguments);  // DIR [never|parents|shared]: opens, sets, gets, tells the outcome
 int fill_mode(const Arguments& arguments);       // DIR N: stores N values and ends
 int read_mode(const Arguments& arguments);       // DIR: every call that only reads
 int shell_mode(const Arguments& arguments);      // DIR: does what it is told, line by line
