@@ -68,15 +68,16 @@ void put_hold(std::string& out, const Hold& hold) {
   out += '}';
 }
 
+// Numbers are taken by reference, which refuses fractions: converting one that is too large is undefined.
 Hold read_hold(const nlohmann::json& json) {
   Hold hold;
   hold.owner = json.at("owner").get<std::string>();
   hold.who.session = json.at("session").get<std::string>();
-  hold.who.agent = json.at("agent").get<std::uint64_t>();
-  hold.count = json.at("count").get<std::uint64_t>();
-  hold.fence = json.at("fence").get<std::uint64_t>();
-  hold.since = json.at("since").get<std::int64_t>();
-  if (!json.at("lease").is_null()) hold.lease = json.at("lease").get<std::int64_t>();
+  hold.who.agent = json.at("agent").get_ref<const std::uint64_t&>();
+  hold.count = json.at("count").get_ref<const std::uint64_t&>();
+  hold.fence = json.at("fence").get_ref<const std::uint64_t&>();
+  hold.since = json.at("since").get_ref<const std::int64_t&>();
+  if (!json.at("lease").is_null()) hold.lease = json.at("lease").get_ref<const std::int64_t&>();
   hold.label = json.value("label", std::string());
   hold.tags = json.value("tags", std::vector<std::string>());
   return hold;
@@ -109,7 +110,7 @@ std::optional<LockRecord> parse(std::string_view text) {
     const auto kind = json.at("kind").get<std::string>();
     if (kind != name(Kind::lock) && kind != name(Kind::rlock)) return std::nullopt;
     record.kind = kind == name(Kind::rlock) ? Kind::rlock : Kind::lock;
-    record.fence = json.at("fence").get<std::uint64_t>();
+    record.fence = json.at("fence").get_ref<const std::uint64_t&>();
     for (const nlohmann::json& hold : json.at("holders")) record.holders.push_back(read_hold(hold));
     // What does not print the same was written by somebody else, or damaged: better no lock than a wrong one.
     if (record.holders.size() > 1 || print(record) != text) return std::nullopt;

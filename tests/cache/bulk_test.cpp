@@ -67,28 +67,38 @@ TEST_CASE_FIXTURE(OneCache, "an entry evicted twice over, by two of its tags, co
 }
 
 TEST_CASE_FIXTURE(OneCache, "what is stored while evict or clear runs stays") {
-  Cache other(path());
-  for (const bool clear : {false, true}) {
-    store_many(cache, 3000, "old", {.tags = "t"});
-    std::atomic<bool> stop{false};
-    std::atomic<int> stored{0};
-    auto writer = std::async(std::launch::async, [&] {
-      while (!stop) other.set("new" + std::to_string(stored++), "v", {.tags = "t"});
-    });
-    while (stored < 3) std::this_thread::yield();
-    const int before = stored;
-    const std::uint64_t removed = clear ? cache.clear() : cache.evict("t");
-    const int during = stored - before;
-    stop = true;
-    writer.get();
-    CHECK(removed >= 3000);
-    CHECK(removed <= 3000U + static_cast<std::uint64_t>(before) + 2);
-    CHECK(cache.size() + removed == 3000U + static_cast<std::uint64_t>(stored));
-    // Otherwise the test has shown nothing: other writers get their turn between the steps.
-    CHECK(during > 0);
-    CHECK(cache.contains("new" + std::to_string(stored - 1)));
-    for (const Entry& entry : cache.entries({.prefix = "old"})) FAIL_CHECK(entry.key);
-    cache.clear();
+  Cache second(path());
+  for (Cache* other : {&cache, &second}) {
+    for (const bool clear : {false, true}) {
+      store_many(cache, 6000, "old", {.tags = "t"});
+      std::atomic<bool> stop{false};
+      std::atomic<int> stored{0};
+      int first_during = -1;
+      auto writer = std::async(std::launch::async, [&] {
+        for (; !stop; ++stored) {
+          // The oldest goes first: from then on the removal is known to have begun.
+          if (first_during < 0 && !other->contains("old0")) first_during = stored;
+          other->set("new" + std::to_string(stored), "v", {.tags = "t"});
+        }
+      });
+      while (stored < 3) std::this_thread::yield();
+      const std::uint64_t removed = clear ? cache.clear() : cache.evict("t");
+      const int at_end = stored;
+      CHECK(eventually([&] { return stored > at_end + 1; }));
+      stop = true;
+      writer.get();
+      CHECK(removed >= 6000);
+      CHECK(cache.size() + removed == 6000U + static_cast<std::uint64_t>(stored));
+      REQUIRE(first_during >= 0);
+      int missing = 0;
+      for (int i = first_during; i < stored; ++i)
+        missing += cache.contains("new" + std::to_string(i)) ? 0 : 1;
+      CHECK(missing == 0);
+      // In small steps: others get their turn between them.
+      CHECK(at_end > first_during);
+      for (const Entry& entry : cache.entries({.prefix = "old"})) FAIL_CHECK(entry.key);
+      cache.clear();
+    }
   }
 }
 

@@ -24,7 +24,7 @@ using bench::Layout;
 constexpr std::string_view kUsage =
     "usage: bench-layouts [--quick] [--dir DIR] [--runs N] [--value BYTES,...] [--entries N] [--group NAME]";
 
-constexpr std::size_t kSlice = 1000;
+constexpr std::size_t kSlice = 250;
 constexpr int kTagNames = 50;
 
 /// What the parameters of a layout's statements stand for, in one operation.
@@ -56,6 +56,7 @@ class Named {
     number(6, given.sequence * 0x5bd1e995);
     number(7, given.sequence);
     number(8, given.id);
+    number(9, static_cast<std::int64_t>(std::hash<std::string_view>()(given.key)));
     return statement_;
   }
   void run(const Given& given, bool expires) {
@@ -65,7 +66,7 @@ class Named {
 
  private:
   static constexpr std::array kNames{":key",     ":value", ":tags",     ":tag", ":stored",
-                                     ":expires", ":sum",   ":sequence", ":id"};
+                                     ":expires", ":sum",   ":sequence", ":id",  ":hash"};
   void text(std::size_t name, std::string_view bytes) {
     if (at_.at(name) != 0) statement_.bind(at_.at(name), bytes);
   }
@@ -120,8 +121,9 @@ class Subject {
     bench::raw::Statement& row = get_->bind(given, false);
     std::string value;
     if (row.step()) {
-      // Whoever reads an entry looks at all of it.
-      for (int column = 0; column + 1 < row.columns(); ++column) total_ += row.number(column);
+      // Whoever reads an entry looks at all of it: numbers, tags, value.
+      for (int column = 0; column + 2 < row.columns(); ++column) total_ += row.number(column);
+      if (row.columns() > 1) total_ += static_cast<std::int64_t>(row.bytes(row.columns() - 2).size());
       value = row.bytes(row.columns() - 1);
     }
     row.reset();
@@ -197,7 +199,7 @@ struct Plan {
   std::vector<std::size_t> values{64, 1024, 16384};
   std::size_t entries = 20'000;
   std::size_t runs = 5;
-  std::size_t rounds = 3;  ///< slices of one operation in one run
+  std::size_t rounds = 16;  ///< slices of one operation in one run
   std::string group;
   std::optional<std::string> parent;
 };
@@ -233,8 +235,11 @@ void measure(const Plan& plan, std::size_t value_size, const bench::Table& table
       const std::vector<std::string_view> read = bench::choose(keys, 3 * kSlice, random);
       for (const Op op : {kErase, kNew, kOverwrite, kGet}) {
         const auto& chosen = op == kErase ? removed : op == kNew ? back : op == kOverwrite ? changed : read;
-        for (std::size_t i = 0; i < subjects.size(); ++i)
+        // Each time another one begins.
+        for (std::size_t turn = 0; turn < subjects.size(); ++turn) {
+          const std::size_t i = (turn + round) % subjects.size();
           sums[i].at(op) += slice(*subjects[i], op, chosen, values);
+        }
       }
     }
     for (std::size_t i = 0; i < subjects.size(); ++i) {
@@ -257,7 +262,7 @@ int run(bench::Arguments& arguments) {
     plan.values = {64, 1024};
     plan.entries = 5000;
     plan.runs = 3;
-    plan.rounds = 1;
+    plan.rounds = 4;
   }
   plan.values = arguments.numbers("--value", plan.values);
   plan.entries = arguments.numbers("--entries", {plan.entries}).front();

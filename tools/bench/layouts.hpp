@@ -8,8 +8,9 @@
 
 namespace bench {
 
-/// One way, as SQL. Statements may use the parameters :key, :value, :stored, :expires, :sum, :sequence, :tags
-/// (packed), :id (of the row found or last inserted) and :tag; one that uses :tag runs once for each tag.
+/// One way, as SQL. Statements may use the parameters :key, :hash (of it), :value, :stored, :expires, :sum,
+/// :sequence, :tags (packed), :id (of the row found or last inserted) and :tag; one that uses :tag runs once
+/// for each tag.
 struct Layout {
   std::string group;  ///< what is compared
   std::string name;

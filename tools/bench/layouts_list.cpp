@@ -57,6 +57,26 @@ Layout by_key() {
   return layout;
 }
 
+/// One tree for key and value in which the hash of the key is the row's number. Two keys of one hash are left
+/// out here; so is an index by key, without which keys with a prefix are found by a walk over all.
+Layout by_hash() {
+  Layout layout = rowid();
+  layout.name = "rowid = hash of key + index on sequence";
+  layout.schema =
+      std::string("CREATE TABLE e(hash INTEGER PRIMARY KEY, key BLOB NOT NULL, id INTEGER NOT NULL, ") +
+      kColumns + kExpiryIndex + "; CREATE UNIQUE INDEX by_sequence ON e(id)";
+  layout.insert = {
+      "INSERT INTO e(hash, key, id, stored, expires, format, sum, value) "
+      "VALUES(:hash, :key, :sequence, :stored, :expires, 1, :sum, :value) "
+      "ON CONFLICT(hash) DO UPDATE SET stored = excluded.stored, expires = excluded.expires, "
+      "format = excluded.format, sum = excluded.sum, value = excluded.value WHERE e.tags IS NULL"};
+  layout.get = "SELECT stored, expires, format, sum, tags, value FROM e WHERE hash = :hash AND key = :key";
+  layout.erase = {
+      "DELETE FROM e WHERE hash = :hash AND key = :key AND tags IS NULL AND (expires IS NULL OR expires > "
+      "1)"};
+  return layout;
+}
+
 Layout with_page(int bytes) {
   Layout layout = rowid();
   layout.group = "page size";
@@ -166,6 +186,7 @@ std::vector<Layout> layouts() {
   return {raw(),
           rowid(),
           by_key(),
+          by_hash(),
           with_page(1024),
           with_page(2048),
           with_page(4096),

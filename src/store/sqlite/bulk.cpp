@@ -14,6 +14,9 @@ namespace {
 /// Rows looked at in one write transaction: about 2 ms of work.
 constexpr std::int64_t kRowsAStep = 200;
 
+/// Between two of them: long enough that others get in.
+constexpr auto kPauseBetweenSteps = std::chrono::microseconds(50);
+
 struct Row {
   std::int64_t id;
   std::int64_t stored;
@@ -27,6 +30,11 @@ std::vector<Row> collect(Connection& connection, Statement& statement) {
     rows.push_back({statement.number(0), statement.number(1), std::string(statement.bytes(2))});
   }
   return rows;
+}
+
+std::int64_t last_id(Connection& connection) {
+  Statement newest = connection.use(Sql::last_id);
+  return connection.step(newest, "find the newest value") ? newest.number(0) : 0;
 }
 
 bool has_all(const std::string& packed, const std::vector<std::string>& wanted) {
@@ -51,10 +59,14 @@ std::uint64_t number_of(Connection& connection, const char* sql, std::int64_t pa
 std::uint64_t SqliteStore::in_steps(FunctionRef<Step(Connection&, std::uint64_t&)> step) {
   std::uint64_t removed = 0;
   for (Step next = Step::more; next == Step::more;) {
-    Write write(*this, deadline_from_now());
-    write.changing();
-    next = step(*write, removed);
-    write.commit();
+    {
+      Write write(*this, deadline_from_now());
+      write.changing();
+      next = step(*write, removed);
+      write.commit();
+    }
+    // Who waits for the store naps between its tries: without a pause this would win every time.
+    if (next == Step::more && !in_transaction()) platform::sleep_for(kPauseBetweenSteps);
   }
   return removed;
 }
@@ -66,11 +78,13 @@ std::uint64_t SqliteStore::evict(const Tags& tags, Match match) {
   const std::size_t to_walk = match == Match::all ? 1 : names.size();
   std::size_t at = 0;
   std::int64_t after = 0;
+  // Not beyond, or it would run after a busy writer for ever.
+  const std::int64_t last = last_id(*Read(*this));
   return in_steps([&](Connection& connection, std::uint64_t& removed) {
     std::vector<Row> rows;
     {
       Statement select = connection.use(Sql::tagged_batch);
-      select.bind(1, std::string_view(names[at])).bind(2, after).bind(3, kRowsAStep);
+      select.bind(1, std::string_view(names[at])).bind(2, after).bind(3, kRowsAStep).bind(4, last);
       rows = collect(connection, select);
     }
     for (const Row& row : rows) {
@@ -88,12 +102,7 @@ std::uint64_t SqliteStore::evict(const Tags& tags, Match match) {
 std::uint64_t SqliteStore::clear() {
   const std::int64_t start = platform::now().unix_nanoseconds();
   std::int64_t after = 0;
-  std::int64_t last = 0;
-  {
-    Read read(*this);
-    Statement newest = read->use(Sql::last_id);
-    if (read->step(newest, "find the newest value")) last = newest.number(0);
-  }
+  const std::int64_t last = last_id(*Read(*this));
   return in_steps([&](Connection& connection, std::uint64_t& removed) {
     std::vector<Row> rows;
     {

@@ -23,7 +23,8 @@ class Connection {
  public:
   enum class Role { reader, writer, checkpointer };
 
-  /// Opens an existing database file and sets it up; changes nothing in it. Waits for others until `deadline`.
+  /// Opens an existing database file and sets it up; changes nothing in it. Waits for others until
+  /// `deadline`.
   Connection(std::string path, Role role, const Options& options, Deadline deadline);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;

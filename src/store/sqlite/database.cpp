@@ -74,8 +74,8 @@ void check_header(const std::string& path) {
   const int code = HeaderFile(path).read(header);
   if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ)
     throw_code(code, nullptr, path, "read the database");
-  // Pages are written when the transaction that makes the tables commits, so an untouched file is empty. After a
-  // power loss in the middle of that, a journal says so.
+  // Pages are written when the transaction that makes the tables commits, so an untouched file is empty.
+  // After a power loss in the middle of that, a journal says so.
   const bool interrupted = platform::file_info(path + "-journal").type == platform::FileType::regular;
   if (interrupted && header == std::array<unsigned char, kHeaderBytes>{}) return;
   if (std::memcmp(header.data(), "SQLite format 3", 16) != 0) refuse(path, "is not a database");

@@ -18,7 +18,8 @@ constexpr std::string_view kFenceKey = "fence";
 /// So many fences are reserved on the disk at a time: that many microseconds, 71 minutes.
 constexpr std::uint64_t kReserve = std::uint64_t{1} << 32;
 
-/// Fences are below this, so that every reader of JSON keeps them exactly. (The wall clock gets there in 2255.)
+/// Fences are below this, so that every reader of JSON keeps them exactly. (The wall clock gets there in
+/// 2255.)
 constexpr std::uint64_t kEnd = std::uint64_t{1} << 53;
 
 std::uint64_t microseconds_now() noexcept {

@@ -57,7 +57,7 @@ std::string_view sql(Sql which) noexcept {
       return "SELECT id FROM tags WHERE tag = ?1 ORDER BY id";
     case Sql::tagged_batch:
       return "SELECT e.id, e.stored, e.tags FROM tags t JOIN entries e ON e.id = t.id "
-             "WHERE t.tag = ?1 AND t.id > ?2 ORDER BY t.id LIMIT ?3";
+             "WHERE t.tag = ?1 AND t.id > ?2 AND t.id <= ?4 ORDER BY t.id LIMIT ?3";
     case Sql::batch:
       return "SELECT id, stored, tags FROM entries WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
     case Sql::expired_batch:

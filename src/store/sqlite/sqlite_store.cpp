@@ -29,16 +29,14 @@ SqliteStore::SqliteStore(platform::Directory directory, const Options& options)
       session_(Session::of(directory_)),
       checkpoint_after_(kCheckpointPages),
       fork_generation_(platform::fork_generation()) {
+  settle_after_fork(directory_);
   idle_readers_.push_back(open_database(directory_, options_, deadline_from_now()));
+  enlist();
 }
 
 SqliteStore::~SqliteStore() {
-  if (fork_generation_ != platform::fork_generation()) {
-    if (writer_ != nullptr) writer_->abandon();
-    if (checkpointer_ != nullptr) checkpointer_->abandon();
-    for (const auto& reader : idle_readers_) reader->abandon();
-    return;
-  }
+  leave_list();
+  if (fork_generation_ != platform::fork_generation()) return;
   trim_log();
 }
 
@@ -50,6 +48,17 @@ Deadline SqliteStore::deadline_from_now() const {
   return timeout >= room ? kNoDeadline : now + std::chrono::duration_cast<Deadline::duration>(timeout);
 }
 
+bool SqliteStore::take_slot(Deadline deadline) {
+  if (!writer_slot_.acquire(deadline)) return false;
+  in_use_.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+void SqliteStore::free_slot() {
+  in_use_.fetch_sub(1, std::memory_order_relaxed);
+  writer_slot_.release();
+}
+
 Connection& SqliteStore::writer(Deadline deadline) {
   if (writer_ == nullptr)
     writer_ = std::make_unique<Connection>(file("cache.db"), Connection::Role::writer, options_, deadline);
@@ -57,7 +66,7 @@ Connection& SqliteStore::writer(Deadline deadline) {
 }
 
 void SqliteStore::begin_writing(Deadline deadline, bool to_disk) {
-  if (!writer_slot_.acquire(deadline)) {
+  if (!take_slot(deadline)) {
     throw Timeout("cannot write in '" + escape(directory_.path.native()) +
                   "': other threads of this process were writing for all of the time allowed");
   }
@@ -68,14 +77,14 @@ void SqliteStore::begin_writing(Deadline deadline, bool to_disk) {
     Statement begin = connection.use(Sql::begin);
     connection.run(begin, "begin a write");
   } catch (...) {
-    writer_slot_.release();
+    free_slot();
     throw;
   }
 }
 
 void SqliteStore::end_writing() noexcept {
   if (writer_ != nullptr && writer_->in_transaction()) writer_->use(Sql::rollback).step();
-  writer_slot_.release();
+  free_slot();
 }
 
 void SqliteStore::begin() {
@@ -109,7 +118,7 @@ void SqliteStore::commit() {
   }
   depth_ = 0;
   after_commit();
-  writer_slot_.release();
+  free_slot();
 }
 
 void SqliteStore::rollback() noexcept {
@@ -124,6 +133,7 @@ Read::Read(SqliteStore& store) : store_(store), connection_(nullptr) {
     connection_ = store.writer_.get();
     return;
   }
+  using_.emplace(store.in_use_);
   {
     platform::MutexLock lock(store.readers_mutex_);
     if (!store.idle_readers_.empty()) {
@@ -161,7 +171,7 @@ Write::~Write() {
   if (joined_) {
     if (!committed_ && changed_) store_.doomed_ = true;
   } else if (committed_) {
-    store_.writer_slot_.release();
+    store_.free_slot();
   } else {
     store_.end_writing();
   }

@@ -62,6 +62,19 @@ class SqliteStore final : public Store {
   [[nodiscard]] Deadline deadline_from_now() const;
   [[nodiscard]] std::string file(const char* name) const { return (directory_.path / name).native(); }
 
+  // Fork (forked.cpp): the connections of a parent live on in its child's memory, and with them SQLite's idea
+  // of which locks this process has. They must be gone before the child may open the same database.
+  void enlist();
+  void leave_list() noexcept;
+  // In a child, which has one thread.
+  void close_all() noexcept DCACHE_TSA(no_thread_safety_analysis);
+  void abandon_all() noexcept DCACHE_TSA(no_thread_safety_analysis);
+  static void settle_after_fork(const platform::Directory& directory);
+  [[nodiscard]] static bool quiet_at_fork() noexcept;
+
+  [[nodiscard]] bool take_slot(Deadline deadline);
+  void free_slot();
+
   // The writing connection; only who has the slot may call these.
   Connection& writer(Deadline deadline);
   void begin_writing(Deadline deadline, bool to_disk = false);
@@ -104,9 +117,25 @@ class SqliteStore final : public Store {
   std::vector<std::unique_ptr<Connection>> idle_readers_ DCACHE_GUARDED_BY(readers_mutex_);
 
   const std::uint64_t fork_generation_;
+  /// How many threads are in the middle of something with a connection, a transaction included.
+  std::atomic<int> in_use_{0};
   std::atomic<std::uint64_t> hits_{0};
   std::atomic<std::uint64_t> misses_{0};
   std::atomic<std::uint64_t> checkpoints_{0};
+};
+
+/// Counts one user for as long as it lives.
+class InUse {
+ public:
+  explicit InUse(std::atomic<int>& count) noexcept : count_(count) {
+    count_.fetch_add(1, std::memory_order_relaxed);
+  }
+  InUse(const InUse&) = delete;
+  InUse& operator=(const InUse&) = delete;
+  ~InUse() { count_.fetch_sub(1, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<int>& count_;
 };
 
 /// A connection to read with: the thread's own transaction if it has one, otherwise one from the pool.
@@ -122,13 +151,14 @@ class Read {
 
  private:
   SqliteStore& store_;
+  std::optional<InUse> using_;
   std::unique_ptr<Connection> borrowed_;
   Connection* connection_;
 };
 
 /// One write transaction, or a part of the thread's open one. Rolls back if it is not committed; a part that
-/// fails after it has changed something takes the whole transaction with it. Make it before the statements that it
-/// covers: the connection stays this thread's until it goes, and they must be reset before.
+/// fails after it has changed something takes the whole transaction with it. Make it before the statements
+/// that it covers: the connection stays this thread's until it goes, and they must be reset before.
 class Write {
  public:
   /// With Durability::full the commit survives a power loss, whatever the cache's own durability.

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Builds optimised in build/bench and measures.
+#   tools/bench/run.sh              dcache beside raw SQLite, quick (under 30 s)
+#   tools/bench/run.sh full         the same with more entries and longer runs (3 minutes)
+#   tools/bench/run.sh contention   opening, and several processes at one lock
+#   tools/bench/run.sh layouts      the study behind the tables
+#   tools/bench/run.sh all          full, contention, layouts
+# What follows goes to the program: tools/bench/run.sh quick --json out.json. Times on a busy machine say little,
+# the ratios still hold. `--dir /dev/shm` takes the disk out of it.
+set -euo pipefail
+here=$(dirname "${BASH_SOURCE[0]}")
+root=$(realpath "$here/../..")
+what=${1:-quick}
+if (($# > 0)); then shift; fi
+
+programs=()
+case "$what" in
+  quick) programs=('bench-pairs --quick') ;;
+  full) programs=('bench-pairs') ;;
+  contention | layouts) programs=("bench-$what") ;;
+  all) programs=('bench-pairs' 'bench-contention' 'bench-layouts') ;;
+  *)
+    sed -n '2,9s/^# *//p' "${BASH_SOURCE[0]}" >&2
+    exit 64
+    ;;
+esac
+
+build=$root/build/bench
+if [[ ! -f $build/build.ninja ]]; then
+  ccache=
+  if command -v ccache >/dev/null; then ccache='ccache '; fi
+  CC=${CC:-${ccache}gcc} CXX=${CXX:-${ccache}g++} meson setup "$build" "$root" --buildtype=release \
+    -Dbenchmarks=enabled -Dtests=disabled -Dexamples=disabled -Dcli=disabled
+fi
+for program in "${programs[@]}"; do
+  ninja -C "$build" "tools/bench/${program%% *}" >&2
+done
+for program in "${programs[@]}"; do
+  read -ra words <<<"$program"
+  "$build/tools/bench/${words[0]}" "${words[@]:1}" "$@"
+done
