@@ -286,7 +286,7 @@ TEST_SUITE("process") {
 
   TEST_CASE(
       "running out of file descriptors is a clear IoError, and the cache works when there are some again" *
-                doctest::skip(kAddressSanitizer)) {
+      doctest::skip(kAddressSanitizer)) {
     const TempDir dir;
     { Cache(dir / "cache").set("k", "old"); }
     const std::vector<std::string> lines = run_worker({"--files=64", "exhaust", dir / "cache"});

@@ -122,7 +122,7 @@ TEST_SUITE("process") {
   }
 
   TEST_CASE_FIXTURE(OneCache, "a process that can open no more files does not take the living for dead" *
-                doctest::skip(kAddressSanitizer)) {
+                                  doctest::skip(kAddressSanitizer)) {
     Worker holder({"shell", path()});
     holder.line();
     REQUIRE(holder.ask("lock report").starts_with("held"));
