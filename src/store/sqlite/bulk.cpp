@@ -14,21 +14,6 @@ namespace {
 /// Rows looked at in one write transaction: about 2 ms of work.
 constexpr std::int64_t kRowsAStep = 200;
 
-struct Row {
-  std::int64_t id;
-  std::int64_t stored;
-  std::string tags;
-};
-
-/// The rows that a statement (id, stored, tags) selects, read before any of them is changed.
-std::vector<Row> collect(Connection& connection, Statement& statement) {
-  std::vector<Row> rows;
-  while (connection.step(statement, "select values to remove")) {
-    rows.push_back({statement.number(0), statement.number(1), std::string(statement.bytes(2))});
-  }
-  return rows;
-}
-
 bool has_all(const std::string& packed, const std::vector<std::string>& wanted) {
   const auto tags = unpack_tags(packed);
   return tags && std::all_of(wanted.begin(), wanted.end(), [&](const std::string& tag) {
@@ -47,6 +32,19 @@ std::uint64_t number_of(Connection& connection, const char* sql, std::int64_t pa
 }
 
 }  // namespace
+
+/// The rows that a statement (id, stored, tags, file) selects, read before any of them is changed.
+std::vector<SqliteStore::Selected> SqliteStore::collect(Connection& connection, Statement& statement) {
+  std::vector<Selected> rows;
+  while (connection.step(statement, "select values to remove")) {
+    rows.push_back({.row = {.id = statement.number(0),
+                            .live = true,
+                            .tags = std::string(statement.bytes(2)),
+                            .file = std::string(statement.bytes(3))},
+                    .stored = statement.number(1)});
+  }
+  return rows;
+}
 
 std::uint64_t SqliteStore::in_steps(FunctionRef<Step(Connection&, std::uint64_t&)> step) {
   std::uint64_t removed = 0;
@@ -67,16 +65,16 @@ std::uint64_t SqliteStore::evict(const Tags& tags, Match match) {
   std::size_t at = 0;
   std::int64_t after = 0;
   return in_steps([&](Connection& connection, std::uint64_t& removed) {
-    std::vector<Row> rows;
+    std::vector<Selected> rows;
     {
       Statement select = connection.use(Sql::tagged_batch);
       select.bind(1, std::string_view(names[at])).bind(2, after).bind(3, kRowsAStep);
       rows = collect(connection, select);
     }
-    for (const Row& row : rows) {
-      after = row.id;
-      if (row.stored > start || (match == Match::all && !has_all(row.tags, names))) continue;
-      erase_row(connection, row.id, row.tags);
+    for (const Selected& selected : rows) {
+      after = selected.row.id;
+      if (selected.stored > start || (match == Match::all && !has_all(selected.row.tags, names))) continue;
+      erase_row(connection, selected.row);
       ++removed;
     }
     if (std::ssize(rows) == kRowsAStep) return Step::more;
@@ -95,16 +93,16 @@ std::uint64_t SqliteStore::clear() {
     if (read->step(newest, "find the newest value")) last = newest.number(0);
   }
   return in_steps([&](Connection& connection, std::uint64_t& removed) {
-    std::vector<Row> rows;
+    std::vector<Selected> rows;
     {
       Statement select = connection.use(Sql::batch);
       select.bind(1, after).bind(2, last).bind(3, kRowsAStep);
       rows = collect(connection, select);
     }
-    for (const Row& row : rows) {
-      after = row.id;
-      if (row.stored > start) continue;
-      erase_row(connection, row.id, row.tags);
+    for (const Selected& selected : rows) {
+      after = selected.row.id;
+      if (selected.stored > start) continue;
+      erase_row(connection, selected.row);
       ++removed;
     }
     return std::ssize(rows) == kRowsAStep ? Step::more : Step::done;
@@ -113,14 +111,15 @@ std::uint64_t SqliteStore::clear() {
 
 std::uint64_t SqliteStore::expire() {
   const std::int64_t start = platform::now().unix_nanoseconds();
+  if (!in_transaction()) sweep_files();
   return in_steps([&](Connection& connection, std::uint64_t& removed) {
-    std::vector<Row> rows;
+    std::vector<Selected> rows;
     {
       Statement select = connection.use(Sql::expired_batch);
       select.bind(1, start).bind(2, kRowsAStep);
       rows = collect(connection, select);
     }
-    for (const Row& row : rows) erase_row(connection, row.id, row.tags);
+    for (const Selected& selected : rows) erase_row(connection, selected.row);
     removed += rows.size();
     return std::ssize(rows) == kRowsAStep ? Step::more : Step::done;
   });
@@ -141,7 +140,8 @@ Stats SqliteStore::stats() {
     Read read(*this);
     stats.expired = number_of(*read, "SELECT count(*) FROM entries WHERE expires <= ?1", now);
     stats.entries = number_of(*read, "SELECT count(*) FROM entries") - stats.expired;
-    stats.value_bytes = number_of(*read, "SELECT coalesce(sum(length(value)), 0) FROM entries");
+    stats.value_bytes =
+        number_of(*read, "SELECT coalesce(sum(length(value)), 0) FROM entries") + file_bytes(*read);
     stats.tags = number_of(*read, "SELECT count(DISTINCT tag) FROM tags");
     stats.locks = number_of(*read, "SELECT count(*) FROM records WHERE space = ?1",
                             static_cast<std::int64_t>(Space::locks));

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Walking over entries in order of insertion. A walk over everything goes by id; one with a condition first
-// notes the ids that meet it (8 bytes each) from an index. In both cases nothing is open between pages.
+// Walking over entries. A walk over everything goes by id or by key; one with other conditions first notes
+// the ids that meet them (8 bytes each) from an index. In all cases nothing is open between pages.
 #include <algorithm>
 #include <iterator>
+#include <limits>
 
 #include "dcache/error.hpp"
 #include "platform/clock.hpp"
-#include "store/sqlite/row.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 #include "store/sqlite/value_row.hpp"
 
@@ -16,6 +16,8 @@ namespace dcache::store::sqlite {
 namespace {
 
 constexpr std::int64_t kPageRows = 100;
+constexpr int kKeyColumn = kFirstFreeColumn;
+constexpr int kIdColumn = kFirstFreeColumn + 1;
 
 using Ids = std::vector<std::int64_t>;
 
@@ -24,7 +26,6 @@ Ids ids_with_prefix(Connection& connection, std::string_view prefix) {
   Statement row = connection.use(Sql::ids_with_prefix);
   row.bind(1, prefix);
   while (connection.step(row, "list keys") && row.bytes(1).starts_with(prefix)) ids.push_back(row.number(0));
-  std::sort(ids.begin(), ids.end());
   return ids;
 }
 
@@ -36,24 +37,25 @@ Ids ids_with_tag(Connection& connection, std::string_view tag) {
   return ids;
 }
 
-Ids intersection(const Ids& a, const Ids& b) {
-  Ids both;
-  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(both));
-  return both;
-}
-
 Ids ids_with_tags(Connection& connection, const Tags& tags, Match match) {
   Ids ids = ids_with_tag(connection, tags.names().front());
   for (std::size_t i = 1; i < tags.size(); ++i) {
     const Ids more = ids_with_tag(connection, tags.names()[i]);
+    Ids merged;
     if (match == Match::all) {
-      ids = intersection(ids, more);
+      std::set_intersection(ids.begin(), ids.end(), more.begin(), more.end(), std::back_inserter(merged));
     } else {
-      Ids either;
-      std::set_union(ids.begin(), ids.end(), more.begin(), more.end(), std::back_inserter(either));
-      ids = std::move(either);
+      std::set_union(ids.begin(), ids.end(), more.begin(), more.end(), std::back_inserter(merged));
     }
+    ids = std::move(merged);
   }
+  return ids;
+}
+
+/// Ids in the order of their keys: the index is walked once, and what is not wanted passed over.
+Ids by_key(Connection& connection, const Ids& wanted, std::string_view prefix) {
+  Ids ids = ids_with_prefix(connection, prefix);
+  std::erase_if(ids, [&](std::int64_t id) { return !std::binary_search(wanted.begin(), wanted.end(), id); });
   return ids;
 }
 
@@ -67,37 +69,73 @@ bool selected(const Entry& entry, const EntryFilter& filter) {
                                     : std::any_of(filter.tags.begin(), filter.tags.end(), has);
 }
 
+/// The smallest bytes that are greater than all that begin with `prefix`; what no key reaches if there are
+/// none.
+std::string behind_prefix(std::string prefix) {
+  while (!prefix.empty() && prefix.back() == '\xFF') prefix.pop_back();
+  if (prefix.empty()) return std::string(kMaxKeyBytes + 1, '\xFF');
+  ++prefix.back();
+  return prefix;
+}
+
 }  // namespace
 
 class PagedScan final : public Scan {
  public:
   PagedScan(SqliteStore& store, EntryFilter filter) : store_(store), filter_(std::move(filter)) {
+    if (filter_.order == Order::key && filter_.tags.empty()) {
+      key_ = filter_.reverse ? behind_prefix(filter_.prefix) : filter_.prefix;
+      return;
+    }
     if (filter_.prefix.empty() && filter_.tags.empty()) return;
     Read read(store_);
-    if (filter_.tags.empty()) {
-      ids_ = ids_with_prefix(*read, filter_.prefix);
-    } else {
-      ids_ = ids_with_tags(*read, filter_.tags, filter_.match);
-      if (!filter_.prefix.empty()) ids_ = intersection(*ids_, ids_with_prefix(*read, filter_.prefix));
+    ids_ = filter_.tags.empty() ? ids_with_prefix(*read, filter_.prefix)
+                                : ids_with_tags(*read, filter_.tags, filter_.match);
+    if (filter_.order == Order::key) {
+      ids_ = by_key(*read, *ids_, filter_.prefix);
+    } else if (filter_.tags.empty()) {
+      std::sort(ids_->begin(), ids_->end());
     }
+    if (filter_.reverse) std::reverse(ids_->begin(), ids_->end());
   }
 
   void next(std::vector<Entry>& page) override {
     page.clear();
     const std::int64_t now = platform::now().unix_nanoseconds();
-    Read read(store_);
     // A page whose entries have all expired or gone must not look like the end.
-    while (page.empty() && !ended_) ids_ ? next_by_id(*read, now, page) : next_in_row(*read, now, page);
+    while (page.empty() && !ended_) {
+      {
+        Read read(store_);
+        ids_ ? next_by_id(*read, now, page) : next_in_order(*read, now, page);
+      }
+      load_files(page);
+    }
   }
 
  private:
-  void next_in_row(Connection& connection, std::int64_t now, std::vector<Entry>& page) {
-    Statement row = connection.use(Sql::scan);
-    row.bind(1, after_).bind(2, kPageRows);
+  void next_in_order(Connection& connection, std::int64_t now, std::vector<Entry>& page) {
+    const bool by_key = key_.has_value();
+    Statement row = connection.use(by_key ? (filter_.reverse ? Sql::keys_down : Sql::keys_up)
+                                          : (filter_.reverse ? Sql::page_down : Sql::page_up));
+    // Bound bytes are not copied, and the position moves while rows are read.
+    const std::string from = key_.value_or(std::string());
+    if (by_key) {
+      row.bind(1, std::string_view(from));
+    } else {
+      row.bind(1, filter_.reverse ? -after_ : after_);
+    }
+    row.bind(2, kPageRows);
     std::int64_t rows = 0;
     for (; connection.step(row, "list entries"); ++rows) {
-      after_ = row.number(7);
-      add(row, row.bytes(6), connection.path(), now, page);
+      const std::string_view key = row.bytes(kKeyColumn);
+      if (by_key && !key.starts_with(filter_.prefix)) break;
+      if (by_key) {
+        key_ = key;
+        if (!filter_.reverse) *key_ += '\0';
+      } else {
+        after_ = filter_.reverse ? -row.number(kIdColumn) : row.number(kIdColumn);
+      }
+      add(row, key, connection.path(), now, page);
     }
     ended_ = rows < kPageRows;
   }
@@ -108,7 +146,7 @@ class PagedScan final : public Scan {
       Statement row = connection.use(Sql::entry_by_id);
       row.bind(1, (*ids_)[at_]);
       // Since the id was noted its row may have gone, and another key may have got the same id.
-      if (connection.step(row, "list entries")) add(row, row.bytes(6), connection.path(), now, page);
+      if (connection.step(row, "list entries")) add(row, row.bytes(kKeyColumn), connection.path(), now, page);
     }
     ended_ = at_ == ids_->size();
   }
@@ -117,15 +155,30 @@ class PagedScan final : public Scan {
            std::vector<Entry>& page) const {
     const RowHead head = head_of(row, key);
     if (expired(head, now)) return;
-    Entry entry = entry_of(row, head, path, filter_.values);
-    if (selected(entry, filter_)) page.push_back(std::move(entry));
+    Entry entry = entry_of(row, head, path);
+    if (!selected(entry, filter_)) return;
+    if (filter_.values && head.file.empty()) entry.value = verified_value(row, head, path);
+    page.push_back(std::move(entry));
+  }
+
+  /// Values in files are read when no statement is open, each as `entry` does it.
+  void load_files(std::vector<Entry>& page) const {
+    if (!filter_.values) return;
+    std::erase_if(page, [&](Entry& entry) {
+      if (entry.size == entry.value.size()) return false;
+      std::optional<Entry> whole = store_.entry(entry.key);
+      if (!whole || !selected(*whole, filter_)) return true;
+      entry = *std::move(whole);
+      return false;
+    });
   }
 
   SqliteStore& store_;
   const EntryFilter filter_;
   std::optional<Ids> ids_;
+  std::optional<std::string> key_;  ///< where to go on, in order of keys
   std::size_t at_ = 0;
-  std::int64_t after_ = std::numeric_limits<std::int64_t>::min();
+  std::int64_t after_ = -std::numeric_limits<std::int64_t>::max();
   bool ended_ = false;
 };
 

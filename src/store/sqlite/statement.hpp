@@ -30,6 +30,10 @@ class Statement {
     failed_ |= sqlite3_bind_blob64(statement_, at, data, bytes.size(), SQLITE_STATIC);
     return *this;
   }
+  Statement& bind_text(int at, std::string_view text) noexcept {
+    failed_ |= sqlite3_bind_text64(statement_, at, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
+    return *this;
+  }
   Statement& bind_null(int at) noexcept {
     failed_ |= sqlite3_bind_null(statement_, at);
     return *this;
