@@ -183,7 +183,8 @@ class DCACHE_EXPORT Cache {
   /// that other writers need not wait. Returns how many. No tags: InvalidArgument.
   std::uint64_t evict(const Tags& tags, Match match = Match::any);
 
-  /// Removes the values whose time is over, in small steps. Returns how many.
+  /// Removes the values whose time is over, in small steps. Returns how many. Writes remove some now and then
+  /// by themselves.
   std::uint64_t expire();
 
   /// Removes all values stored before the call, in small steps. Locks stay. Returns how many.

@@ -133,6 +133,7 @@ bool SqliteStore::put(std::string_view key, const NewValue& value, Put mode) {
     write->run(put, "store a value");
     if (sqlite3_changes64(write->handle()) == 1) {
       make_room(*write, key);
+      sweep_now_and_then(*write);
       write.commit();
       return true;
     }
@@ -144,6 +145,7 @@ bool SqliteStore::put(std::string_view key, const NewValue& value, Put mode) {
   }
   write.changing();
   store_row(*write, key, value, std::move(draft), now, old);
+  sweep_now_and_then(*write);
   write.commit();
   return true;
 }

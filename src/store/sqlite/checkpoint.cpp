@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include "dcache/error.hpp"
+#include "platform/clock.hpp"
 #include "platform/directory.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -57,8 +58,13 @@ void SqliteStore::trim_log() noexcept {
   if (writer_ == nullptr || platform::file_info(file("cache.db-wal")).size <= kIdleLogBytes) return;
   try {
     checkpoint(false);
-    writer_->set_deadline(std::chrono::steady_clock::now());
-    writer_->execute("UPDATE meta SET value = value WHERE name = 'uuid'", "trim the log");
+    const std::string now = std::to_string(platform::now().unix_nanoseconds());
+    Write write(*this, std::chrono::steady_clock::now());
+    {
+      Statement put = write->use(Sql::meta_put);
+      write->run(put.bind_text(1, "trimmed").bind(2, now), "trim the log");
+    }
+    write.commit();
   } catch (const std::exception&) {
     // Somebody else is writing, and will do it.
   }

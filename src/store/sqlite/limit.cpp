@@ -150,6 +150,19 @@ void SqliteStore::make_room(Connection& connection, std::string_view keep) {
   }
 }
 
+/// Expired values go by themselves while others are stored: a few of them, at one write in 32.
+void SqliteStore::sweep_now_and_then(Connection& connection) {
+  constexpr std::uint32_t kPeriod = 32;
+  if (++puts_ % kPeriod != 0) return;
+  std::vector<Selected> rows;
+  {
+    Statement select = connection.use(Sql::expired_batch);
+    select.bind(1, platform::now().unix_nanoseconds()).bind(2, std::int64_t{2 * kPeriod});
+    rows = collect(connection, select);
+  }
+  for (const Selected& selected : rows) erase_row(connection, selected.row);
+}
+
 std::uint64_t SqliteStore::cull() {
   std::uint64_t removed = expire();
   removed += in_steps([&](Connection& connection, std::uint64_t& count) {

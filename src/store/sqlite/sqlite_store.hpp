@@ -116,6 +116,7 @@ class SqliteStore final : public Store {
   std::uint64_t file_bytes(Connection& connection);
   void check_fits(std::uint64_t size);
   void make_room(Connection& connection, std::string_view keep);
+  void sweep_now_and_then(Connection& connection);
   bool remove_some(Connection& connection, std::int64_t keep, std::uint64_t& removed);
 
   struct Selected {
@@ -147,6 +148,7 @@ class SqliteStore final : public Store {
   std::vector<FileRef> dropped_files_;
   std::vector<FileRef> removed_files_;  ///< gone, but still noted in `trash`
   std::int64_t file_bytes_change_ = 0;
+  std::uint32_t puts_ = 0;
   Settings settings_;
   std::optional<std::uint32_t> settings_version_;
 
