@@ -50,6 +50,12 @@ std::string_view sql(Sql which) noexcept {
       return "INSERT INTO tags(tag, id) VALUES(?1, ?2) ON CONFLICT DO NOTHING";
     case Sql::tag_erase:
       return "DELETE FROM tags WHERE tag = ?1 AND id = ?2";
+    case Sql::tag_there:
+      return "SELECT 1 FROM tags WHERE tag = ?1 AND id = ?2";
+    case Sql::tags_up:
+      return "SELECT tag, id FROM tags WHERE (tag, id) > (?1, ?2) ORDER BY tag, id LIMIT ?3";
+    case Sql::tags_of:
+      return "SELECT tags, key FROM entries WHERE id = ?1";
     case Sql::page_up:
       return "SELECT stored, expires, format, sum, tags, file, value, key, id FROM entries WHERE id > ?1 "
              "ORDER BY id LIMIT ?2";
@@ -94,6 +100,8 @@ std::string_view sql(Sql which) noexcept {
       return "DELETE FROM trash WHERE file = ?1";
     case Sql::trash_list:
       return "SELECT file FROM trash LIMIT ?1";
+    case Sql::trash_row:
+      return "SELECT file FROM trash WHERE file >= ?1 ORDER BY file LIMIT 1";
     case Sql::record_get:
       return "SELECT value FROM records WHERE space = ?1 AND key = ?2";
     case Sql::record_add:

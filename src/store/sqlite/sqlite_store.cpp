@@ -192,11 +192,12 @@ Write::Write(SqliteStore& store, Deadline deadline, Durability durability)
 }
 
 Write::~Write() {
-  if (!open_) return;
-  if (!joined_) {
+  if (joined_) {
+    if (!committed_ && changed_) store_.doomed_ = true;
+  } else if (committed_) {
+    store_.writer_slot_.release();
+  } else {
     store_.end_writing();
-  } else if (changed_) {
-    store_.doomed_ = true;
   }
 }
 
@@ -205,9 +206,8 @@ void Write::commit() {
     store_.commit_writing();
     if (to_disk_) store_.writer_->execute("PRAGMA synchronous=NORMAL", "lower the durability");
     store_.after_commit();
-    store_.writer_slot_.release();
   }
-  open_ = false;
+  committed_ = true;
 }
 
 }  // namespace dcache::store::sqlite

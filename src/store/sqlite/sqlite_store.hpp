@@ -44,6 +44,7 @@ class SqliteStore final : public Store {
   Settings settings() override;
   void change_settings(FunctionRef<void(Settings&)> change) override;
   Stats stats() override;
+  CheckReport check(const CheckOptions& options) override;
 
   std::optional<std::string> record(Space space, std::string_view key) override;
   bool add_record(Space space, std::string_view key, FunctionRef<std::string(std::uint64_t)> make,
@@ -67,6 +68,7 @@ class SqliteStore final : public Store {
   friend class Read;
   friend class Write;
   friend class PagedScan;
+  friend class Check;
 
   [[nodiscard]] Deadline deadline_from_now() const;
   [[nodiscard]] std::string file(const char* name) const { return (directory_.path / name).native(); }
@@ -180,7 +182,8 @@ class Read {
 };
 
 /// One write transaction, or a part of the thread's open one. Rolls back if it is not committed; a part that
-/// fails after it has changed something takes the whole transaction with it.
+/// fails after it has changed something takes the whole transaction with it. Make it before the statements that it
+/// covers: the connection stays this thread's until it goes, and they must be reset before.
 class Write {
  public:
   /// With Durability::full the commit survives a power loss, whatever the cache's own durability.
@@ -203,7 +206,7 @@ class Write {
   const bool joined_;
   const bool to_disk_;
   bool changed_ = false;
-  bool open_ = true;
+  bool committed_ = false;
 };
 
 }  // namespace dcache::store::sqlite

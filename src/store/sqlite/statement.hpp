@@ -46,9 +46,9 @@ class Statement {
   [[nodiscard]] std::int64_t number(int column) const noexcept {
     return sqlite3_column_int64(statement_, column);
   }
-  [[nodiscard]] bool is_null(int column) const noexcept {
-    return sqlite3_column_type(statement_, column) == SQLITE_NULL;
-  }
+  [[nodiscard]] bool is_null(int column) const noexcept { return type(column) == SQLITE_NULL; }
+  /// SQLITE_BLOB and so on; not after the column was read as something else.
+  [[nodiscard]] int type(int column) const noexcept { return sqlite3_column_type(statement_, column); }
   /// Valid until the next step or reset.
   [[nodiscard]] std::string_view bytes(int column) const noexcept {
     const void* data = sqlite3_column_blob(statement_, column);

@@ -51,6 +51,18 @@ std::optional<FileRef> FileRef::unpack(std::string_view packed) {
   return ref;
 }
 
+std::optional<FileRef> FileRef::from_hex(std::string_view hex) {
+  if (hex.size() != 2 * kNameBytes) return std::nullopt;
+  FileRef ref;
+  for (std::size_t i = 0; i < kNameBytes; ++i) {
+    const std::optional<unsigned> high = digit(hex[2 * i]);
+    const std::optional<unsigned> low = digit(hex[2 * i + 1]);
+    if (!high || !low) return std::nullopt;
+    ref.name[i] = static_cast<char>((*high << 4) | *low);
+  }
+  return ref;
+}
+
 struct RunningHash::State {
   XXH3_state_t hash;
 };
@@ -142,16 +154,9 @@ std::vector<ValueFiles::InFlight> ValueFiles::in_flight() const {
   for (std::string& name : platform::names_in(new_directory())) {
     constexpr std::size_t kHexBytes = 2 * FileRef::kNameBytes;
     if (name.size() <= kHexBytes || name[kHexBytes] != '-') continue;
-    InFlight file;
-    bool valid = true;
-    for (std::size_t i = 0; i < FileRef::kNameBytes; ++i) {
-      const std::optional<unsigned> high = digit(name[2 * i]);
-      const std::optional<unsigned> low = digit(name[2 * i + 1]);
-      valid = valid && high && low;
-      if (valid) file.ref.name[i] = static_cast<char>((*high << 4) | *low);
-    }
-    if (!valid) continue;
-    file.session = name.substr(kHexBytes + 1);
+    const std::optional<FileRef> ref = FileRef::from_hex(std::string_view(name).substr(0, kHexBytes));
+    if (!ref) continue;
+    InFlight file{.ref = *ref, .session = name.substr(kHexBytes + 1), .name = {}};
     file.name = std::move(name);
     found.push_back(std::move(file));
   }

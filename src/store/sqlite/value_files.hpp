@@ -35,6 +35,8 @@ struct FileRef {
   [[nodiscard]] std::string hex() const;
   /// From a row; nothing if the row's bytes are damaged.
   static std::optional<FileRef> unpack(std::string_view packed);
+  /// From the name as `hex` gives it, without a size; nothing if it is no such name.
+  static std::optional<FileRef> from_hex(std::string_view hex);
   friend bool operator==(const FileRef&, const FileRef&) = default;
 };
 
