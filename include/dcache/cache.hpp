@@ -34,6 +34,7 @@
 #include <vector>
 
 #include "dcache/bytes.hpp"
+#include "dcache/check.hpp"
 #include "dcache/duration.hpp"
 #include "dcache/entry.hpp"
 #include "dcache/export.hpp"
@@ -206,6 +207,12 @@ class DCACHE_EXPORT Cache {
   void configure(const std::function<void(Settings&)>& change);
 
   [[nodiscard]] Stats stats() const;
+
+  /// Looks at all that is stored, beside its users: the database, every value and its checksum, tags, and value
+  /// files both ways. With `fix` it mends what it finds, in small steps; what is damaged is moved below
+  /// DIR/damaged for people to look at, and is a miss from then on. Damage is reported, not thrown. Throws Misuse
+  /// inside `transact`.
+  CheckReport check(const CheckOptions& options = {});
 
   /// The cache's real directory, absolute and without symbolic links.
   [[nodiscard]] const std::filesystem::path& directory() const;

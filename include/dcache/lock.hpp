@@ -25,6 +25,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>  // the guards that a lock is used with
 #include <optional>
 #include <stop_token>
 #include <string>

@@ -22,6 +22,7 @@
 
 #include "dcache/bytes.hpp"
 #include "dcache/cache.hpp"
+#include "dcache/check.hpp"
 #include "dcache/duration.hpp"
 #include "dcache/entry.hpp"
 #include "dcache/liveness.hpp"
@@ -162,6 +163,10 @@ class DCACHE_EXPORT Store {
   virtual Settings settings() = 0;
   virtual void change_settings(FunctionRef<void(Settings&)> change) = 0;
   virtual Stats stats() = 0;
+
+  /// Looks for damage, outside of transactions. What an engine that keeps nothing on a disk can say is the
+  /// default: it reads everything.
+  virtual CheckReport check(const CheckOptions& options);
 
   // Records. A fence is a number that the store hands out; it only grows and never repeats.
 

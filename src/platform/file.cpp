@@ -110,6 +110,7 @@ std::vector<std::string> names_in(const std::filesystem::path& path) {
        at.increment(failed)) {
     names.push_back(at->path().filename().native());
   }
+  if (failed && !missing(failed.value())) throw_errno("cannot list", path, failed.value());
   return names;
 }
 

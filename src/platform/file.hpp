@@ -48,7 +48,8 @@ void make_directories(const std::filesystem::path& base, const std::filesystem::
 /// Removes a name; whether it was there. Failure is no error: the sweep comes back to it.
 bool remove_file(const std::filesystem::path& path) noexcept;
 
-/// Names in a directory, without "." and ".."; none if it does not exist.
+/// Names in a directory, without "." and ".."; none if it does not exist. Throws IoError, as the list would be
+/// believed to be whole.
 std::vector<std::string> names_in(const std::filesystem::path& path);
 
 /// A descriptor of the caller's: reads at most `size` bytes (0 at the end), writes all of `bytes`.

@@ -27,8 +27,8 @@ struct Item {
   std::vector<std::string> tags;  ///< sorted
   Timestamp stored;
   Format format = Format::bytes;
-  std::uint64_t place = 0;    ///< of the first insertion of the key
-  std::uint64_t version = 0;  ///< grows with every value stored, and with every place
+  std::uint64_t version = 0;  ///< higher than that of all values stored before
+  std::uint64_t place = 0;    ///< version of the key's first value: the order of insertion
 
   [[nodiscard]] bool live(Timestamp now) const noexcept { return !expires || *expires > now; }
   [[nodiscard]] bool has_tag(const std::string& tag) const;
@@ -40,7 +40,6 @@ std::uint64_t cost(std::string_view key, const Item& item) noexcept;
 class Table {
  public:
   using Row = VersionedMap<Item>::Row;
-  using Settle = VersionedMap<Item>::Settle;
 
   struct Found {
     const std::string* key = nullptr;

@@ -16,6 +16,9 @@ namespace dcache::store::memory {
 /// Whose eyes look: those of a reader, or those of the writer, who sees his own changes.
 enum class View { committed, writer };
 
+/// How what the writer began comes to its end.
+enum class Settle { commit, rollback };
+
 /// One thing as it is, and as it is to become.
 template <class T>
 struct Versioned {
@@ -60,8 +63,7 @@ class VersionedMap {
     return row;
   }
 
-  enum class Settle { commit, rollback };
-  /// Ends what the writer began.
+  /// Makes what the writer sees what all see, or the other way round.
   template <class Gone>
   void settle(Settle how, Gone&& gone) noexcept {
     for (const Row row : changed_) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "platform/clock.hpp"
+#include "store/sqlite/errors.hpp"
 #include "store/sqlite/row.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -19,6 +20,12 @@ bool has_all(const std::string& packed, const std::vector<std::string>& wanted) 
   return tags && std::all_of(wanted.begin(), wanted.end(), [&](const std::string& tag) {
            return std::find(tags->begin(), tags->end(), tag) != tags->end();
          });
+}
+
+/// Moves on to `id`, which must be behind `after`.
+void advance(std::int64_t& after, std::int64_t id, const Connection& connection) {
+  if (id <= after) throw_out_of_order(connection.path());
+  after = id;
 }
 
 std::uint64_t number_of(Connection& connection, const char* sql, std::int64_t parameter = 0) {
@@ -72,7 +79,7 @@ std::uint64_t SqliteStore::evict(const Tags& tags, Match match) {
       rows = collect(connection, select);
     }
     for (const Selected& selected : rows) {
-      after = selected.row.id;
+      advance(after, selected.row.id, connection);
       if (selected.stored > start || (match == Match::all && !has_all(selected.row.tags, names))) continue;
       erase_row(connection, selected.row);
       ++removed;
@@ -100,7 +107,7 @@ std::uint64_t SqliteStore::clear() {
       rows = collect(connection, select);
     }
     for (const Selected& selected : rows) {
-      after = selected.row.id;
+      advance(after, selected.row.id, connection);
       if (selected.stored > start) continue;
       erase_row(connection, selected.row);
       ++removed;

@@ -5,6 +5,7 @@
 
 #include "dcache/error.hpp"
 #include "platform/clock.hpp"
+#include "store/sqlite/errors.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 #include "store/sqlite/value_row.hpp"
 
@@ -72,6 +73,8 @@ void SqliteStore::erase_row(Connection& connection, const Found& row) {
   drop_file(connection, row.file);
   Statement erase = connection.use(Sql::erase_id);
   connection.run(erase.bind(1, row.id), "remove a value");
+  // It was there a moment ago, in this transaction.
+  if (sqlite3_changes64(connection.handle()) != 1) throw_out_of_order(connection.path());
 }
 
 void SqliteStore::store_row(Connection& connection, std::string_view key, const NewValue& value,

@@ -218,7 +218,7 @@ void Check::look_at_database_again() {
 }
 
 void Check::settings() {
-  const auto damage = [this](Connection& connection) -> std::optional<std::string> {
+  const auto damage = [](Connection& connection) -> std::optional<std::string> {
     try {
       static_cast<void>(SqliteStore::read_settings(connection));
       return std::nullopt;

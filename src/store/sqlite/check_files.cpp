@@ -75,13 +75,10 @@ std::vector<FileRef> Check::files_below(const fs::path& name) {
       continue;
     }
     for (const std::string& rest : platform::names_in(directory / second)) {
-      const fs::path path = directory / second / rest;
-      const std::optional<FileRef> file = FileRef::from_hex(name.native() + second + rest);
-      const platform::FileType type = platform::file_info(path).type;
-      if (file && type == platform::FileType::regular) {
+      if (const std::optional<FileRef> file = FileRef::from_hex(name.native() + second + rest)) {
         found.push_back(*file);
-      } else if (!file || type != platform::FileType::missing) {
-        foreign(path);
+      } else {
+        foreign(directory / second / rest);
       }
     }
   }
@@ -103,7 +100,12 @@ void Check::look_for_rows(const std::vector<FileRef>& found) {
       continue;
     }
     const fs::path path = store_.files_.path(file);
-    if (platform::file_info(path).type == platform::FileType::missing) continue;
+    const platform::FileType type = platform::file_info(path).type;
+    if (type == platform::FileType::missing) continue;
+    if (type != platform::FileType::regular) {
+      foreign(path);
+      continue;
+    }
     const std::size_t problem =
         add(Kind::leftover, "no value refers to the file '" + escape(path.native()) + "'");
     if (!fix_) continue;

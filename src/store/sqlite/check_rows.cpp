@@ -9,6 +9,7 @@
 #include "dcache/bytes.hpp"
 #include "platform/process.hpp"
 #include "store/sqlite/check.hpp"
+#include "store/sqlite/errors.hpp"
 #include "store/sqlite/row.hpp"
 #include "store/sqlite/value_row.hpp"
 
@@ -76,11 +77,6 @@ std::vector<std::string> without_rows(Connection& connection, std::int64_t id, s
     if (!connection.step(there, "look for a tag")) missing.push_back(std::move(tag));
   }
   return missing;
-}
-
-[[noreturn]] void throw_out_of_order(const std::string& path) {
-  throw Corrupt("rows in '" + escape(path) +
-                "' are out of order; the database is damaged: stop all users and move the directory aside");
 }
 
 std::string random_name() {

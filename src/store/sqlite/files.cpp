@@ -50,22 +50,35 @@ void SqliteStore::files_after_rollback() noexcept {
   dropped_files_.clear();
 }
 
-/// Removes what crashes left behind: files in flight whose session is dead and whose row was never committed,
-/// and files that a commit noted as trash.
-void SqliteStore::sweep_files() {
-  for (const ValueFiles::InFlight& file : files_.in_flight()) {
-    if (session_->alive(file.session) != Liveness::dead) continue;
-    bool referred = false;
+/// Notes as trash the files in flight whose session is dead and whose row was never committed. A killed
+/// writer may have written its commit to the log without announcing it: nobody sees such a row, but it would
+/// be there after the log is read anew. A commit of ours takes its place in the log, so only then may the
+/// file go.
+void SqliteStore::give_up_dead_files() {
+  std::vector<ValueFiles::InFlight> dead = files_.in_flight();
+  std::erase_if(dead, [this](const auto& file) { return session_->alive(file.session) != Liveness::dead; });
+  if (dead.empty()) return;
+  Write write(*this, deadline_from_now());
+  write.changing();
+  for (const ValueFiles::InFlight& file : dead) {
+    const std::string from = file.ref.packed();
     {
-      Read read(*this);
-      const std::string from = file.ref.packed();
-      Statement row = read->use(Sql::file_row);
-      referred = read->step(row.bind(1, from), "look for a file's row") &&
-                 row.bytes(1).substr(0, FileRef::kNameBytes) == from.substr(0, FileRef::kNameBytes);
+      Statement row = write->use(Sql::file_row);
+      if (write->step(row.bind(1, from), "look for a file's row") &&
+          row.bytes(1).substr(0, FileRef::kNameBytes) == from.substr(0, FileRef::kNameBytes)) {
+        continue;
+      }
     }
-    if (!referred) files_.remove(file.ref);
-    files_.remove_in_flight(file);
+    Statement add = write->use(Sql::trash_add);
+    write->run(add.bind(1, from), "note a file to remove");
   }
+  write.commit();
+  for (const ValueFiles::InFlight& file : dead) files_.remove_in_flight(file);
+}
+
+/// Removes what crashes left behind: files in flight, and files that a commit noted as trash.
+void SqliteStore::sweep_files() {
+  give_up_dead_files();
   constexpr std::int64_t kFilesAStep = 200;
   for (std::size_t found = kFilesAStep; found == kFilesAStep;) {
     std::vector<std::string> trash;
@@ -82,11 +95,15 @@ void SqliteStore::sweep_files() {
     }
     Write write(*this, deadline_from_now());
     write.changing();
+    std::int64_t forgotten = 0;
     for (const std::string& packed : trash) {
       Statement erase = write->use(Sql::trash_erase);
       write->run(erase.bind(1, packed), "forget a removed file");
+      forgotten += sqlite3_changes64(write->handle());
     }
     write.commit();
+    // Others sweep too; or the table is damaged, and this would never end.
+    if (forgotten == 0) return;
   }
 }
 

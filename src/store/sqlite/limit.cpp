@@ -18,15 +18,14 @@ std::string print(const Settings& settings) {
   return std::to_string(settings.size_limit) + (settings.policy == Policy::none ? " none" : " oldest");
 }
 
-Settings parse(std::string_view text, const std::string& path) {
+/// Stored settings; nothing if they cannot be read.
+std::optional<Settings> understood(std::string_view text) {
   Settings settings;
+  if (text.empty()) return settings;
   const char* const end = text.data() + text.size();
   const auto limit = std::from_chars(text.data(), end, settings.size_limit);
   const std::string_view policy(limit.ptr, static_cast<std::size_t>(end - limit.ptr));
-  if (limit.ec != std::errc{} || (policy != " none" && policy != " oldest")) {
-    throw Corrupt("the settings stored in '" + escape(path) +
-                  "' are damaged or of a newer version; set them anew");
-  }
+  if (limit.ec != std::errc{} || (policy != " none" && policy != " oldest")) return std::nullopt;
   settings.policy = policy == " none" ? Policy::none : Policy::oldest;
   return settings;
 }
@@ -45,8 +44,10 @@ std::string meta(Connection& connection, std::string_view name) {
 }  // namespace
 
 Settings SqliteStore::read_settings(Connection& connection) {
-  const std::string text = meta(connection, kSettingsName);
-  return text.empty() ? Settings{} : parse(text, connection.path());
+  const std::optional<Settings> settings = understood(meta(connection, kSettingsName));
+  if (settings) return *settings;
+  throw Corrupt("the settings stored in '" + escape(connection.path()) +
+                "' are damaged or of a newer version; set them anew");
 }
 
 /// The settings as of the open transaction; read again only when another connection has committed something.
@@ -68,11 +69,16 @@ Settings SqliteStore::settings() {
 void SqliteStore::change_settings(FunctionRef<void(Settings&)> change) {
   for (;;) {
     // `change` is the caller's code, so it runs outside of the transaction.
-    const Settings seen = settings();
-    Settings wanted = seen;
+    std::string seen;
+    {
+      Read read(*this);
+      seen = meta(*read, kSettingsName);
+    }
+    // Damaged ones are set anew here, as their error says.
+    Settings wanted = understood(seen).value_or(Settings{});
     change(wanted);
     Write write(*this, deadline_from_now());
-    if (print(read_settings(*write)) != print(seen)) continue;
+    if (meta(*write, kSettingsName) != seen) continue;
     const std::string text = print(wanted);
     write.changing();
     {

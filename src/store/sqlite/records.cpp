@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Records: small texts by space and key, and the fences that go into them.
+#include "store/sqlite/errors.hpp"
 #include "store/sqlite/fences.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -106,8 +107,11 @@ std::vector<Record> SqliteStore::records(Space space, const std::optional<std::s
   Statement row = read->use(Sql::record_list);
   row.bind(1, number(space)).bind(2, from).bind(3, static_cast<std::int64_t>(limit));
   std::vector<Record> found;
-  while (read->step(row, "list records"))
-    found.push_back({std::string(row.bytes(0)), std::string(row.bytes(1))});
+  while (read->step(row, "list records")) {
+    Record record{std::string(row.bytes(0)), std::string(row.bytes(1))};
+    if (record.key < (found.empty() ? from : found.back().key)) throw_out_of_order(read->path());
+    found.push_back(std::move(record));
+  }
   return found;
 }
 

@@ -8,6 +8,7 @@
 
 #include "dcache/error.hpp"
 #include "platform/clock.hpp"
+#include "store/sqlite/errors.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 #include "store/sqlite/value_row.hpp"
 
@@ -130,10 +131,13 @@ class PagedScan final : public Scan {
       const std::string_view key = row.bytes(kKeyColumn);
       if (by_key && !key.starts_with(filter_.prefix)) break;
       if (by_key) {
+        if (filter_.reverse ? key >= *key_ : key < *key_) throw_out_of_order(connection.path());
         key_ = key;
         if (!filter_.reverse) *key_ += '\0';
       } else {
-        after_ = filter_.reverse ? -row.number(kIdColumn) : row.number(kIdColumn);
+        const std::int64_t id = filter_.reverse ? -row.number(kIdColumn) : row.number(kIdColumn);
+        if (id <= after_) throw_out_of_order(connection.path());
+        after_ = id;
       }
       add(row, key, connection.path(), now, page);
     }

@@ -109,6 +109,7 @@ class SqliteStore final : public Store {
   void files_before_commit(Connection& connection);
   void files_after_commit() noexcept;
   void files_after_rollback() noexcept;
+  void give_up_dead_files();
   void sweep_files();
 
   // The size limit (limit.cpp).
