@@ -80,7 +80,8 @@ class DCACHE_EXPORT Cache {
   /// or mode, network file system: see `Options`), IoError.
   explicit Cache(const std::filesystem::path& directory, Options options = {});
 
-  /// As the constructor, from an address: a directory, or in time the address of another engine.
+  /// As the constructor, from an address: a directory, or "memory:" for a cache that lives in this object alone,
+  /// with the same promises inside one process (for tests, or where nothing should reach a disk).
   /// Throws Unsupported for an engine that this build does not have.
   [[nodiscard]] static Cache open(std::string_view address, Options options = {});
 

@@ -112,7 +112,10 @@ class DCACHE_EXPORT LockHandle {
 
   template <class Clock, class D>
   [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, D> deadline) {
-    return try_lock_for(Duration(deadline - Clock::now()));
+    const Duration end = deadline.time_since_epoch();
+    if (end.is_forever()) return try_lock_for(forever);
+    const Duration now = Clock::now().time_since_epoch();
+    return try_lock_for(end <= now ? Duration() : Duration(end.nanoseconds() - now.nanoseconds()));
   }
 
   /// Releases. What `release` would call lost is not an error here, since guards call this: ask `lost()`. A

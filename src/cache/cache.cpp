@@ -73,6 +73,11 @@ Cache::Cache(const std::filesystem::path& directory, Options options) {
 Cache::Cache(std::shared_ptr<detail::CacheState> state) : state_(std::move(state)) {}
 
 Cache Cache::open(std::string_view address, Options options) {
+  if (address == "memory:") {
+    check_options(options);
+    std::unique_ptr<Store> store = store::open_memory(options);
+    return Cache(std::make_shared<detail::CacheState>("memory:", std::move(options), std::move(store)));
+  }
   if (is_engine_address(address)) {
     throw Unsupported("'" + escape(address) +
                       "' names an engine that this build does not have; it has directories");
@@ -242,12 +247,18 @@ const std::filesystem::path& Cache::directory() const { return state_->directory
 Transaction::Transaction(Cache& cache) : cache_(cache) { cache_.state()->store().begin(); }
 
 Transaction::~Transaction() {
-  if (open_ && !cache_.state()->forked()) cache_.state()->store().rollback();
+  if (!open_ || cache_.state()->forked()) return;
+  Store& store = cache_.state()->store();
+  store.rollback();
+  if (!store.in_transaction()) cache_.state()->retry_kept();
 }
 
 void Transaction::commit() {
   open_ = false;
-  cache_.state()->store().commit();
+  Store& store = cache_.state()->store();
+  store.commit();
+  // A guard of a lock that ended inside could not release it there.
+  if (!store.in_transaction()) cache_.state()->retry_kept();
 }
 
 }  // namespace dcache

@@ -131,7 +131,8 @@ locking::World LockHandle::Impl::world(Store& store) {
 void LockHandle::Impl::granted(const locking::LockRecord& record, std::string bytes, bool owner_died) {
   const locking::Hold& hold = record.holders.front();
   platform::MutexLock lock(mutex_);
-  levels_ = fence_ == hold.fence ? levels_ + 1 : 1;
+  const bool deeper = fence_ == hold.fence;
+  levels_ = deeper ? levels_ + 1 : 1;
   who_ = hold.who;
   thread_ = platform::thread_agent();
   fence_ = hold.fence;
@@ -139,7 +140,7 @@ void LockHandle::Impl::granted(const locking::LockRecord& record, std::string by
   leased_ = hold.lease.has_value();
   bytes_ = std::move(bytes);
   lost_ = false;
-  owner_died_ = owner_died;
+  if (!deeper) owner_died_ = owner_died;
 }
 
 locking::Outcome LockHandle::Impl::try_once(Store& store, Deadline deadline) {

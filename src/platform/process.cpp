@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platform/process.hpp"
 
+#include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -10,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <charconv>
 #include <cstring>
 #include <fstream>
@@ -51,6 +53,9 @@ const std::string& boot_id() {
     std::string text;
     file >> text;
     std::erase(text, '-');
+    if (text.empty() && !descriptors_left()) {
+      throw IoError("cannot tell which boot this is: too many open files; raise the limit or close some");
+    }
     return text;
   }();
   return id;
@@ -79,6 +84,8 @@ std::optional<std::uint64_t> start_time(std::int64_t pid) {
   return ticks;
 }
 
+bool is_gone(std::int64_t pid) noexcept { return ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH; }
+
 std::string command_name(std::int64_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
   std::string name;
@@ -96,6 +103,13 @@ void random_bytes(std::span<std::byte> out) {
       throw IoError(std::string("the system's random source failed: ") + std::strerror(errno));
     }
   }
+}
+
+bool descriptors_left() noexcept {
+  const int fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return errno != EMFILE && errno != ENFILE;
+  ::close(fd);
+  return true;
 }
 
 std::uint32_t effective_user() noexcept { return ::geteuid(); }

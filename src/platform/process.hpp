@@ -22,7 +22,8 @@ std::uint64_t thread_agent() noexcept;
 /// A number from the same sequence, for something that is not a thread.
 std::uint64_t new_agent() noexcept;
 
-/// 32 hexadecimal digits that change at every boot; empty where the system has none.
+/// 32 hexadecimal digits that change at every boot; empty where the system has none. Throws IoError if they
+/// cannot be read for want of descriptors.
 const std::string& boot_id();
 
 /// Identifies the pid namespace of this process; 0 where it cannot be told.
@@ -31,11 +32,17 @@ std::uint64_t pid_namespace() noexcept;
 /// When a process started, in clock ticks since boot: tells apart two users of one pid. Empty if it is gone.
 std::optional<std::uint64_t> start_time(std::int64_t pid);
 
+/// Whether the kernel says that there is no process of that number. When it does not tell, there may be.
+bool is_gone(std::int64_t pid) noexcept;
+
 /// The short name of a process's command, unescaped; empty if it is gone.
 std::string command_name(std::int64_t pid);
 
 /// Fills with bytes from the system's random source. Throws IoError.
 void random_bytes(std::span<std::byte> out);
+
+/// Whether this process may open another file.
+bool descriptors_left() noexcept;
 
 /// The numeric id of the effective user.
 std::uint32_t effective_user() noexcept;

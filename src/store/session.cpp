@@ -85,8 +85,8 @@ Liveness judge_by_pid(const Identity& who) {
     return Liveness::unknown;
   }
   const std::optional<std::uint64_t> started = platform::start_time(who.pid);
-  if (!started || *started != who.started) return Liveness::dead;
-  return Liveness::alive;
+  if (!started) return platform::is_gone(who.pid) ? Liveness::dead : Liveness::unknown;
+  return *started == who.started ? Liveness::alive : Liveness::dead;
 }
 
 struct Registered {

@@ -197,7 +197,7 @@ class Trial {
       outcome = "another error";
       outcomes_[name + ": " + std::string(error.what()).substr(0, 60)]++;
     } catch (const std::exception& other) {
-      FAIL_CHECK(name << " threw " << other.what());
+      FAIL_CHECK(name << " threw " << std::string(other.what()));
     }
     ++outcomes_[name + ": " + outcome];
   }

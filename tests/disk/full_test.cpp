@@ -2,7 +2,9 @@
 //
 // A full disk: what does not fit is refused by name, what was stored stays, and what can free space works.
 #include <map>
+#include <random>
 
+#include "dcache/lock.hpp"
 #include "disk/small_disk.hpp"
 #include "support/database.hpp"
 
@@ -63,14 +65,17 @@ TEST_CASE(
     Model model;
     {
       Cache cache(disk.path() / "cache");
-      const int next = fill_up(cache, model, size);
+      int next = fill_up(cache, model, size);
       CHECK(next > 100);
       check_intact(cache, model);
 
-      // A new value for an old key does not fit either, and the old one stays.
       disk.fill();
       CHECK(disk.free_bytes() == 0);
-      CHECK_THROWS_AS(cache.set("key1", std::string(25'000, 'n')), Full);
+      // What had been reserved is soon used up.
+      const int full = fill_up(cache, model, size, next);
+      CHECK(full < next + 5000);
+      next = full;
+      CHECK_THROWS_AS(cache.set("key1", std::string(33'000, 'n')), Full);
       check_intact(cache, model);
 
       for (int i = 0; i < 50; ++i) {
@@ -120,7 +125,7 @@ TEST_CASE("large values fill a disk until Full, and no part of a file is left") 
     model.erase(key);
   }
   CHECK(count_files(path / "values") == model.size());
-  CHECK(disk.free_bytes() > 900'000);
+  CHECK(disk.free_bytes() > 500'000);
   CHECK(fill_up(cache, model, 100'000, next) > next);
   CHECK(cache.evict("even") > 5);
   std::erase_if(model, [](const auto& item) { return (item.first.back() - '0') % 2 == 0; });
@@ -152,4 +157,98 @@ TEST_CASE("a disk that is filled by others leaves a young cache able to remove v
     cache.set("new", "value");
     check_healthy(cache);
   }
+}
+
+TEST_CASE("after opening anew on a full disk locks work, and much can be removed at once") {
+  const SmallDisk disk("24m");
+  const fs::path path = disk.path() / "cache";
+  const std::uint64_t seed = new_seed();
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
+  const auto fill_and_open = [&](int values) {
+    disk.empty();
+    {
+      Cache cache(path);
+      cache.transact([&](Transaction& transaction) {
+        for (int i = 0; i < values; ++i) {
+          // Each is on other pages of every index.
+          transaction.set(std::to_string(random()), std::string(100, 'v'),
+                          {.expire = std::chrono::seconds(3600 + random() % 1000),
+                           .tags = {"all", std::to_string(random())}});
+        }
+      });
+      cache.set("expired", "v", {.expire = 0s});
+    }
+    disk.fill();
+    CHECK(disk.free_bytes() == 0);
+    return Cache(path);
+  };
+  constexpr int kValues = 8000;
+  {
+    Cache cache = fill_and_open(kValues);
+    SyncLock lock(cache, "lock");
+    for (int i = 0; i < 300; ++i) {
+      lock.lock();
+      lock.unlock();
+    }
+    CHECK(cache.expire() == 1);
+    CHECK(cache.clear() == kValues);
+    CHECK(disk.free_bytes() == 0);
+    cache.set("new", "v");
+    check_healthy(cache);
+  }
+  {
+    Cache cache = fill_and_open(kValues);
+    CHECK(cache.evict("all") == kValues);
+    check_healthy(cache);
+  }
+  CHECK(integrity(path) == "ok");
+}
+
+TEST_CASE("a transaction that does not fit stores nothing") {
+  const SmallDisk disk("8m");
+  Cache cache(disk.path() / "cache");
+  Model model;
+  for (int i = 0; i < 500; ++i) {
+    const std::string key = "key" + std::to_string(i);
+    cache.set(key, model[key] = value_of(i, 500));
+  }
+  const auto too_much = [&] {
+    cache.transact([&](Transaction& transaction) {
+      for (int i = 0; i < 1000; ++i) transaction.set("key" + std::to_string(i), value_of(i, 20'000));
+    });
+  };
+  CHECK_THROWS_AS(too_much(), Full);
+  check_intact(cache, model);
+  CHECK_THROWS_AS(cache.transact([&](Transaction& transaction) {
+    transaction.set("file", std::string(100'000, 'f'));
+    for (int i = 0; i < 1000; ++i) transaction.set("key" + std::to_string(i), value_of(i, 20'000));
+  }),
+                  Full);
+  check_intact(cache, model);
+  CHECK(count_files(disk.path() / "cache" / "values") == 0);
+  cache.set("new", "v");
+  model["new"] = "v";
+  check_intact(cache, model);
+  check_healthy(cache);
+}
+
+TEST_CASE("a check on a full disk reports what it cannot set aside") {
+  const SmallDisk disk("8m");
+  const fs::path path = disk.path() / "cache";
+  {
+    Cache cache(path);
+    for (int i = 0; i < 100; ++i) cache.set("key" + std::to_string(i), value_of(i, 500));
+  }
+  Database(path / "cache.db").run("UPDATE entries SET value = x'00' WHERE id % 10 = 0");
+  Cache cache(path);
+  cache.set("so that there is a log", "v");
+  disk.fill();
+  const CheckReport report = cache.check({.fix = true});
+  CHECK(report.problems.size() == 10);
+  for (const Problem& problem : report.problems) CHECK_FALSE(problem.fixed);
+  disk.empty();
+  for (const Problem& problem : cache.check({.fix = true}).problems) CHECK(problem.fixed);
+  check_healthy(cache);
+  CHECK(cache.size() == 91);
 }

@@ -136,11 +136,12 @@ std::uint64_t MemoryStore::expire() {
 /// Expired values go by themselves while others are stored: a few of them, at one write in 32.
 void MemoryStore::sweep_now_and_then(Timestamp now) {
   constexpr std::uint32_t kPeriod = 32;
+  constexpr std::size_t kAtMost = 64;
   if (++puts_ % kPeriod != 0) return;
   std::vector<std::string_view> to_go;
   walk_expired(contents_.values, now, [&](const Table::Found& found) {
     to_go.push_back(*found.key);
-    return to_go.size() < std::size_t{2 * kPeriod};
+    return to_go.size() < kAtMost;
   });
   for (const std::string_view key : to_go) contents_.values.erase(key);
 }

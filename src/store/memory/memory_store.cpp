@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "dcache/error.hpp"
+#include "store/engines.hpp"
 
 namespace dcache::store::memory {
 
@@ -38,9 +39,9 @@ MemoryStore::MemoryStore(const Options& options) : timeout_(options.timeout), se
 
 // A step needs nothing but that no transaction is open. A transaction also lets those go first who were
 // waiting before it, so that a thread that opens one after another keeps nobody out.
-void MemoryStore::wait_for_turn(Wish wish, std::optional<Deadline> given) {
+void MemoryStore::wait_for_turn(Wish wish, std::optional<Deadline> until) {
   if (owner_.load(std::memory_order_relaxed) == 0 && (wish == Wish::step || waiting_.empty())) return;
-  const Deadline deadline = given ? *given : deadline_after(timeout_);
+  const Deadline deadline = until ? *until : deadline_after(timeout_);
   const std::uint64_t ticket = ++last_ticket_;
   waiting_.insert(ticket);
   bool in_time = true;

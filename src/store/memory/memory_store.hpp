@@ -78,7 +78,7 @@ class MemoryStore final : public Store {
   friend class MemoryScan;
 
   enum class Wish { step, transaction };
-  void wait_for_turn(Wish wish, std::optional<Deadline> deadline) DCACHE_REQUIRES(mutex_);
+  void wait_for_turn(Wish wish, std::optional<Deadline> until) DCACHE_REQUIRES(mutex_);
   /// Begins to change something, in the thread's transaction if it has one. Without a deadline it waits for
   /// others as Options::timeout says.
   Step start_step(std::optional<Deadline> deadline = {}) DCACHE_REQUIRES(mutex_);
@@ -116,8 +116,5 @@ class MemoryStore final : public Store {
 };
 
 }  // namespace memory
-
-/// A new, empty store in memory.
-std::unique_ptr<Store> open_memory(const Options& options);
 
 }  // namespace dcache::store

@@ -113,8 +113,8 @@ void Table::write(std::string_view key, std::optional<Item> item) {
   Totals totals = pending_;
   if (const Item* const old = find(key, View::writer)) discount(totals, key, *old);
   if (item) count(totals, key, *item);
-  const Row row = values_.write(key, std::move(item),
-                                [this](const Item& gone, const Item* stays) { unindex(gone, stays); });
+  const auto row = values_.write(key, std::move(item),
+                                 [this](const Item& gone, const Item* stays) { unindex(gone, stays); });
   pending_ = totals;
   if (row->second.pending) index(row);
 }

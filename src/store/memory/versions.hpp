@@ -50,7 +50,7 @@ class VersionedMap {
   /// that this drops, and with the one beside it. If this throws, nothing has changed.
   template <class Gone>
   Row write(std::string_view key, std::optional<T> value, Gone&& gone) {
-    Row row = rows_.find(key);
+    auto row = rows_.find(key);
     if (row == rows_.end() || !row->second.changed) {
       changed_.push_back(rows_.end());
       if (row == rows_.end()) row = rows_.emplace(key, Versioned<T>{}).first;

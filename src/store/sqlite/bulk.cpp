@@ -3,6 +3,7 @@
 // Removing and counting many values, in steps short enough that other writers need not notice.
 #include <algorithm>
 
+#include "dcache/error.hpp"
 #include "platform/clock.hpp"
 #include "store/sqlite/errors.hpp"
 #include "store/sqlite/row.hpp"
@@ -53,13 +54,29 @@ std::vector<SqliteStore::Selected> SqliteStore::collect(Connection& connection, 
   return rows;
 }
 
-std::uint64_t SqliteStore::in_steps(FunctionRef<Step(Connection&, std::uint64_t&)> step) {
+std::uint64_t SqliteStore::in_steps(
+    FunctionRef<Step(Connection&, Walk& walk, std::int64_t rows, std::uint64_t& removed)> step) {
   std::uint64_t removed = 0;
+  std::int64_t rows = kRowsAStep;
+  Walk walk;
   for (Step next = Step::more; next == Step::more;) {
-    Write write(*this, deadline_from_now());
-    write.changing();
-    next = step(*write, removed);
-    write.commit();
+    Walk ahead = walk;
+    std::uint64_t count = 0;
+    try {
+      Write write(*this, deadline_from_now());
+      write.changing();
+      next = step(*write, ahead, rows, count);
+      write.commit();
+    } catch (const Full&) {
+      if (in_transaction() || rows == 1) throw;
+      // The disk is full, and there is not that much room left in the log.
+      rows = std::max<std::int64_t>(rows / 8, 1);
+      empty_log();
+      next = Step::more;
+      continue;
+    }
+    walk = ahead;
+    removed += count;
   }
   return removed;
 }
@@ -69,66 +86,63 @@ std::uint64_t SqliteStore::evict(const Tags& tags, Match match) {
   const std::vector<std::string>& names = tags.names();
   // With `all`, whatever is selected has the first tag; the others are looked up in the row itself.
   const std::size_t to_walk = match == Match::all ? 1 : names.size();
-  std::size_t at = 0;
-  std::int64_t after = 0;
-  return in_steps([&](Connection& connection, std::uint64_t& removed) {
+  return in_steps([&](Connection& connection, Walk& walk, std::int64_t rows_a_step, std::uint64_t& removed) {
     std::vector<Selected> rows;
     {
       Statement select = connection.use(Sql::tagged_batch);
-      select.bind(1, std::string_view(names[at])).bind(2, after).bind(3, kRowsAStep);
+      select.bind(1, std::string_view(names[walk.tag])).bind(2, walk.after).bind(3, rows_a_step);
       rows = collect(connection, select);
     }
     for (const Selected& selected : rows) {
-      advance(after, selected.row.id, connection);
+      advance(walk.after, selected.row.id, connection);
       if (selected.stored > start || (match == Match::all && !has_all(selected.row.tags, names))) continue;
       erase_row(connection, selected.row);
       ++removed;
     }
-    if (std::ssize(rows) == kRowsAStep) return Step::more;
-    after = 0;
-    return ++at < to_walk ? Step::more : Step::done;
+    if (std::ssize(rows) == rows_a_step) return Step::more;
+    walk.after = 0;
+    return ++walk.tag < to_walk ? Step::more : Step::done;
   });
 }
 
 std::uint64_t SqliteStore::clear() {
   const std::int64_t start = platform::now().unix_nanoseconds();
-  std::int64_t after = 0;
   std::int64_t last = 0;
   {
     Read read(*this);
     Statement newest = read->use(Sql::last_id);
     if (read->step(newest, "find the newest value")) last = newest.number(0);
   }
-  return in_steps([&](Connection& connection, std::uint64_t& removed) {
+  return in_steps([&](Connection& connection, Walk& walk, std::int64_t rows_a_step, std::uint64_t& removed) {
     std::vector<Selected> rows;
     {
       Statement select = connection.use(Sql::batch);
-      select.bind(1, after).bind(2, last).bind(3, kRowsAStep);
+      select.bind(1, walk.after).bind(2, last).bind(3, rows_a_step);
       rows = collect(connection, select);
     }
     for (const Selected& selected : rows) {
-      advance(after, selected.row.id, connection);
+      advance(walk.after, selected.row.id, connection);
       if (selected.stored > start) continue;
       erase_row(connection, selected.row);
       ++removed;
     }
-    return std::ssize(rows) == kRowsAStep ? Step::more : Step::done;
+    return std::ssize(rows) == rows_a_step ? Step::more : Step::done;
   });
 }
 
 std::uint64_t SqliteStore::expire() {
   const std::int64_t start = platform::now().unix_nanoseconds();
   if (!in_transaction()) sweep_files();
-  return in_steps([&](Connection& connection, std::uint64_t& removed) {
+  return in_steps([&](Connection& connection, Walk&, std::int64_t rows_a_step, std::uint64_t& removed) {
     std::vector<Selected> rows;
     {
       Statement select = connection.use(Sql::expired_batch);
-      select.bind(1, start).bind(2, kRowsAStep);
+      select.bind(1, start).bind(2, rows_a_step);
       rows = collect(connection, select);
     }
     for (const Selected& selected : rows) erase_row(connection, selected.row);
     removed += rows.size();
-    return std::ssize(rows) == kRowsAStep ? Step::more : Step::done;
+    return std::ssize(rows) == rows_a_step ? Step::more : Step::done;
   });
 }
 

@@ -130,7 +130,7 @@ bool Check::page_of_rows(std::int64_t& after, std::vector<Suspect>& suspects) {
   {
     Read read(store_);
     Statement row = read->use(Sql::page_up);
-    row.bind(1, after).bind(2, kRowsAPage);
+    row.bind(1, after).bind(2, kRowsAPage).bind(3, std::numeric_limits<std::int64_t>::max());
     std::int64_t rows = 0;
     std::size_t bytes = 0;
     for (; bytes < kBytesAPage && read->step(row, "read values"); ++rows) {

@@ -23,6 +23,9 @@ void SqliteStore::after_commit() {
   if (pages >= checkpoint_after_) {
     checkpoint(pages >= kOverduePages);
     checkpoint_after_ = pages + kCheckpointPages / 4;
+  } else if (!reserve_log(*writer_, pages)) {
+    // The disk is full, so the log has to start anew earlier.
+    checkpoint(false);
   }
 }
 
@@ -30,11 +33,12 @@ void SqliteStore::after_commit() {
 /// error: the commit before it stands, and the next one tries again.
 void SqliteStore::checkpoint(bool wait) {
   try {
+    const auto now = std::chrono::steady_clock::now();
     if (checkpointer_ == nullptr) {
       checkpointer_ =
-          std::make_unique<Connection>(file("cache.db"), Connection::Role::checkpointer, options_);
+          std::make_unique<Connection>(file("cache.db"), Connection::Role::checkpointer, options_, now);
+      keep_reserved(*checkpointer_);
     }
-    const auto now = std::chrono::steady_clock::now();
     checkpointer_->set_deadline(now);
     if (checkpoints_need_guard_) {
       // While this connection has the write lock no other can write, so that the race cannot happen. A FULL

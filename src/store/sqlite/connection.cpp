@@ -4,7 +4,9 @@
 #include <SQLiteCpp/Exception.h>
 
 #include <utility>
+#include <vector>
 
+#include "platform/fork.hpp"
 #include "store/sqlite/errors.hpp"
 
 namespace dcache::store::sqlite {
@@ -24,8 +26,8 @@ std::unique_ptr<SQLite::Database> open(const std::string& path) {
 
 }  // namespace
 
-Connection::Connection(std::string path, Role role, const Options& options)
-    : path_(std::move(path)), database_(open(path_)) {
+Connection::Connection(std::string path, Role role, const Options& options, Deadline deadline)
+    : path_(std::move(path)), database_(open(path_)), deadline_(deadline) {
   sqlite3_extended_result_codes(handle(), 1);
   sqlite3_busy_handler(
       handle(),
@@ -110,7 +112,10 @@ bool Connection::step(Statement& statement, const char* doing) {
 void Connection::fail(int code, const char* doing) { throw_code(code, handle(), path_, doing); }
 
 void Connection::abandon() noexcept {
-  static_cast<void>(database_.release());
+  // Kept where leak checkers find it.
+  static auto* const abandoned = new std::vector<SQLite::Database*>;
+  platform::MutexLock lock(platform::registry_mutex());
+  abandoned->push_back(database_.release());
   statements_.fill(nullptr);
 }
 

@@ -23,8 +23,8 @@ class Connection {
  public:
   enum class Role { reader, writer, checkpointer };
 
-  /// Opens an existing database file and sets it up; changes nothing in it.
-  Connection(std::string path, Role role, const Options& options);
+  /// Opens an existing database file and sets it up; changes nothing in it. Waits for others until `deadline`.
+  Connection(std::string path, Role role, const Options& options, Deadline deadline);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection();
@@ -62,7 +62,7 @@ class Connection {
   std::string path_;
   std::unique_ptr<SQLite::Database> database_;
   std::array<sqlite3_stmt*, static_cast<std::size_t>(Sql::kCount)> statements_{};
-  Deadline deadline_ = kNoDeadline;
+  Deadline deadline_;
   int wal_pages_ = 0;
 };
 

@@ -74,8 +74,10 @@ void check_header(const std::string& path) {
   const int code = HeaderFile(path).read(header);
   if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ)
     throw_code(code, nullptr, path, "read the database");
-  // Pages are written when the transaction that makes the tables commits, so an untouched file is empty.
-  if (header == std::array<unsigned char, kHeaderBytes>{}) return;
+  // Pages are written when the transaction that makes the tables commits, so an untouched file is empty. After a
+  // power loss in the middle of that, a journal says so.
+  const bool interrupted = platform::file_info(path + "-journal").type == platform::FileType::regular;
+  if (interrupted && header == std::array<unsigned char, kHeaderBytes>{}) return;
   if (std::memcmp(header.data(), "SQLite format 3", 16) != 0) refuse(path, "is not a database");
   const std::span<const unsigned char> bytes(header);
   const std::uint32_t application = big_endian(bytes.subspan(68));
@@ -191,8 +193,7 @@ std::unique_ptr<Connection> open_database(const platform::Directory& directory, 
   if (info.type != platform::FileType::regular) refuse(path.native(), "is not a regular file");
   if (info.size > 0) check_header(path.native());
 
-  auto connection = std::make_unique<Connection>(path.native(), Connection::Role::reader, options);
-  connection->set_deadline(deadline);
+  auto connection = std::make_unique<Connection>(path.native(), Connection::Role::reader, options, deadline);
   if (!check_tables(*connection)) {
     if (options.create == Create::never) {
       throw NotACache("there is no cache in " + shown(directory.path.native()) + ": its cache.db is empty");

@@ -11,6 +11,7 @@
 #include "dcache/bytes.hpp"
 #include "dcache/error.hpp"
 #include "platform/clock.hpp"
+#include "platform/process.hpp"
 
 namespace dcache::store::sqlite {
 
@@ -42,7 +43,7 @@ void throw_code(int code, sqlite3* handle, const std::string& path, const std::s
     case SQLITE_TOOBIG:
       throw InvalidArgument(text);
     case SQLITE_CANTOPEN:
-      if (system == EMFILE || system == ENFILE) {
+      if (system == EMFILE || system == ENFILE || !platform::descriptors_left()) {
         throw IoError(text + ": too many open files; raise the limit or close some");
       }
       throw IoError(text);

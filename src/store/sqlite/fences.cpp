@@ -18,6 +18,9 @@ constexpr std::string_view kFenceKey = "fence";
 /// So many fences are reserved on the disk at a time: that many microseconds, 71 minutes.
 constexpr std::uint64_t kReserve = std::uint64_t{1} << 32;
 
+/// Fences are below this, so that every reader of JSON keeps them exactly. (The wall clock gets there in 2255.)
+constexpr std::uint64_t kEnd = std::uint64_t{1} << 53;
+
 std::uint64_t microseconds_now() noexcept {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, platform::now().unix_nanoseconds() / 1000));
 }
@@ -36,7 +39,7 @@ Fences parse(std::string_view text, const std::string& path) {
     const auto last = std::from_chars(text.data() + first + 1, text.data() + second, fences.last);
     const auto reserved = std::from_chars(text.data() + second + 1, end, fences.reserved);
     if (last.ec == std::errc{} && last.ptr == text.data() + second && reserved.ec == std::errc{} &&
-        reserved.ptr == end) {
+        reserved.ptr == end && fences.last <= fences.reserved && fences.reserved < kEnd) {
       return fences;
     }
   }

@@ -57,6 +57,8 @@ const Settings& SqliteStore::current_settings(Connection& connection) {
   if (settings_version_ != version) {
     settings_ = read_settings(connection);
     settings_version_ = version;
+    // Others have taken pages, too.
+    spare_pages_ = 0;
   }
   return settings_;
 }
@@ -137,9 +139,11 @@ bool SqliteStore::remove_some(Connection& connection, std::int64_t keep, std::ui
   return !rows.empty();
 }
 
-/// Brings the cache within its limit, inside the transaction that stored `keep`.
-void SqliteStore::make_room(Connection& connection, std::string_view keep) {
+/// Makes sure of room on the disk and brings the cache within its limit, inside the transaction that stored
+/// `keep` with `bytes` in its row.
+void SqliteStore::make_room(Connection& connection, std::string_view keep, std::uint64_t bytes) {
   const Settings& settings = current_settings(connection);
+  reserve_pages(connection, bytes);
   if (settings.size_limit == 0 || bytes_used(connection) <= settings.size_limit) return;
   const std::string limit = "the size limit of '" + escape(directory_.path.native()) + "', " +
                             std::to_string(settings.size_limit) + " bytes";
@@ -171,10 +175,10 @@ void SqliteStore::sweep_now_and_then(Connection& connection) {
 
 std::uint64_t SqliteStore::cull() {
   std::uint64_t removed = expire();
-  removed += in_steps([&](Connection& connection, std::uint64_t& count) {
+  removed += in_steps([&](Connection& connection, Walk&, std::int64_t rows, std::uint64_t& count) {
     const Settings& settings = current_settings(connection);
     if (settings.size_limit == 0 || settings.policy == Policy::none) return Step::done;
-    for (int i = 0; i < 20; ++i) {
+    for (std::int64_t i = 0; i < rows; i += kRowsAtATime) {
       if (bytes_used(connection) <= settings.size_limit || !remove_some(connection, 0, count))
         return Step::done;
     }

@@ -84,12 +84,16 @@ std::string behind_prefix(std::string prefix) {
 class PagedScan final : public Scan {
  public:
   PagedScan(SqliteStore& store, EntryFilter filter) : store_(store), filter_(std::move(filter)) {
-    if (filter_.order == Order::key && filter_.tags.empty()) {
-      key_ = filter_.reverse ? behind_prefix(filter_.prefix) : filter_.prefix;
+    Read read(store_);
+    const bool by_key_alone = filter_.order == Order::key && filter_.tags.empty();
+    if (by_key_alone) key_ = filter_.reverse ? behind_prefix(filter_.prefix) : filter_.prefix;
+    if (by_key_alone || (filter_.prefix.empty() && filter_.tags.empty())) {
+      // What is stored from now on is left out: a key removed and stored again behind the walk would come
+      // twice, and a walk beside a busy writer would not end.
+      Statement newest = read->use(Sql::last_id);
+      if (read->step(newest, "find the newest value")) last_ = newest.number(0);
       return;
     }
-    if (filter_.prefix.empty() && filter_.tags.empty()) return;
-    Read read(store_);
     ids_ = filter_.tags.empty() ? ids_with_prefix(*read, filter_.prefix)
                                 : ids_with_tags(*read, filter_.tags, filter_.match);
     if (filter_.order == Order::key) {
@@ -125,7 +129,7 @@ class PagedScan final : public Scan {
     } else {
       row.bind(1, filter_.reverse ? -after_ : after_);
     }
-    row.bind(2, kPageRows);
+    row.bind(2, kPageRows).bind(3, last_);
     std::int64_t rows = 0;
     for (; connection.step(row, "list entries"); ++rows) {
       const std::string_view key = row.bytes(kKeyColumn);
@@ -183,6 +187,7 @@ class PagedScan final : public Scan {
   std::optional<std::string> key_;  ///< where to go on, in order of keys
   std::size_t at_ = 0;
   std::int64_t after_ = -std::numeric_limits<std::int64_t>::max();
+  std::int64_t last_ = 0;
   bool ended_ = false;
 };
 

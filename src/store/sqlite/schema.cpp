@@ -58,16 +58,16 @@ std::string_view sql(Sql which) noexcept {
       return "SELECT tags, key FROM entries WHERE id = ?1";
     case Sql::page_up:
       return "SELECT stored, expires, format, sum, tags, file, value, key, id FROM entries WHERE id > ?1 "
-             "ORDER BY id LIMIT ?2";
+             "AND id <= ?3 ORDER BY id LIMIT ?2";
     case Sql::page_down:
       return "SELECT stored, expires, format, sum, tags, file, value, key, id FROM entries WHERE id < ?1 "
-             "ORDER BY id DESC LIMIT ?2";
+             "AND id <= ?3 ORDER BY id DESC LIMIT ?2";
     case Sql::keys_up:
       return "SELECT stored, expires, format, sum, tags, file, value, key, id FROM entries WHERE key >= ?1 "
-             "ORDER BY key LIMIT ?2";
+             "AND +id <= ?3 ORDER BY key LIMIT ?2";
     case Sql::keys_down:
       return "SELECT stored, expires, format, sum, tags, file, value, key, id FROM entries WHERE key < ?1 "
-             "ORDER BY key DESC LIMIT ?2";
+             "AND +id <= ?3 ORDER BY key DESC LIMIT ?2";
     case Sql::ids_with_prefix:
       return "SELECT id, key FROM entries WHERE key >= ?1 ORDER BY key";
     case Sql::ids_with_tag:

@@ -30,16 +30,14 @@ SqliteStore::SqliteStore(platform::Directory directory, const Options& options)
       files_(directory_.path),
       checkpoint_after_(kCheckpointPages),
       fork_generation_(platform::fork_generation()) {
+  settle_after_fork(directory_);
   idle_readers_.push_back(open_database(directory_, options_, deadline_from_now()));
+  enlist();
 }
 
 SqliteStore::~SqliteStore() {
-  if (fork_generation_ != platform::fork_generation()) {
-    if (writer_ != nullptr) writer_->abandon();
-    if (checkpointer_ != nullptr) checkpointer_->abandon();
-    for (const auto& reader : idle_readers_) reader->abandon();
-    return;
-  }
+  leave_list();
+  if (fork_generation_ != platform::fork_generation()) return;
   if (!removed_files_.empty()) {
     try {
       Write write(*this, std::chrono::steady_clock::now());
@@ -78,19 +76,34 @@ void SqliteStore::check_moved_sometimes() {
   check_moved(*read);
 }
 
-Connection& SqliteStore::writer() {
-  if (writer_ == nullptr)
-    writer_ = std::make_unique<Connection>(database_path(), Connection::Role::writer, options_);
+bool SqliteStore::take_slot(Deadline deadline) {
+  if (!writer_slot_.acquire(deadline)) return false;
+  in_use_.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+void SqliteStore::free_slot() {
+  in_use_.fetch_sub(1, std::memory_order_relaxed);
+  writer_slot_.release();
+}
+
+Connection& SqliteStore::writer(Deadline deadline) {
+  if (writer_ == nullptr) {
+    writer_ = std::make_unique<Connection>(database_path(), Connection::Role::writer, options_, deadline);
+    // What ends a transaction must be there when memory is not.
+    writer_->use(Sql::commit);
+    writer_->use(Sql::rollback);
+  }
   return *writer_;
 }
 
 void SqliteStore::begin_writing(Deadline deadline, bool to_disk) {
-  if (!writer_slot_.acquire(deadline)) {
+  if (!take_slot(deadline)) {
     throw Timeout("cannot write in '" + escape(directory_.path.native()) +
                   "': other threads of this process were writing for all of the time allowed");
   }
   try {
-    Connection& connection = writer();
+    Connection& connection = writer(deadline);
     connection.set_deadline(deadline);
     if (to_disk) connection.execute("PRAGMA synchronous=FULL", "raise the durability");
     Statement begin = connection.use(Sql::begin);
@@ -114,7 +127,7 @@ void SqliteStore::commit_writing() {
 void SqliteStore::end_writing() noexcept {
   if (writer_ != nullptr && writer_->in_transaction()) writer_->use(Sql::rollback).step();
   files_after_rollback();
-  writer_slot_.release();
+  free_slot();
 }
 
 void SqliteStore::begin() {
@@ -145,7 +158,7 @@ void SqliteStore::commit() {
   }
   depth_ = 0;
   after_commit();
-  writer_slot_.release();
+  free_slot();
 }
 
 void SqliteStore::rollback() noexcept {
@@ -160,6 +173,7 @@ Read::Read(SqliteStore& store) : store_(store), connection_(nullptr) {
     connection_ = store.writer_.get();
     return;
   }
+  using_.emplace(store.in_use_);
   {
     platform::MutexLock lock(store.readers_mutex_);
     if (!store.idle_readers_.empty()) {
@@ -167,10 +181,11 @@ Read::Read(SqliteStore& store) : store_(store), connection_(nullptr) {
       store.idle_readers_.pop_back();
     }
   }
+  const Deadline deadline = store.deadline_from_now();
   if (borrowed_ == nullptr) {
-    borrowed_ = std::make_unique<Connection>(store.database_path(), Connection::Role::reader, store.options_);
+    borrowed_ = std::make_unique<Connection>(store.database_path(), Connection::Role::reader, store.options_, deadline);
   }
-  borrowed_->set_deadline(store.deadline_from_now());
+  borrowed_->set_deadline(deadline);
   connection_ = borrowed_.get();
 }
 
@@ -195,7 +210,7 @@ Write::~Write() {
   if (joined_) {
     if (!committed_ && changed_) store_.doomed_ = true;
   } else if (committed_) {
-    store_.writer_slot_.release();
+    store_.free_slot();
   } else {
     store_.end_writing();
   }

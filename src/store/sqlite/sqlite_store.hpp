@@ -80,8 +80,20 @@ class SqliteStore final : public Store {
 
   bool read_value(std::string_view key, FunctionRef<void(Entry&&)>* on_entry, Sink sink);
 
+  // Fork (forked.cpp): the connections of a parent live on in its child's memory, and with them SQLite's idea of
+  // which locks this process has. They must be gone before the child may open the same database.
+  void enlist();
+  void leave_list() noexcept;
+  void close_all() noexcept DCACHE_TSA(no_thread_safety_analysis);    // a child has one thread
+  void abandon_all() noexcept DCACHE_TSA(no_thread_safety_analysis);
+  static void settle_after_fork(const platform::Directory& directory);
+  [[nodiscard]] static bool quiet_at_fork() noexcept;
+
+  [[nodiscard]] bool take_slot(Deadline deadline);
+  void free_slot();
+
   // The writing connection; only who has the slot may call these.
-  Connection& writer();
+  Connection& writer(Deadline deadline);
   void begin_writing(Deadline deadline, bool to_disk = false);
   void commit_writing();
   void end_writing() noexcept;
@@ -112,13 +124,19 @@ class SqliteStore final : public Store {
   void give_up_dead_files();
   void sweep_files();
 
+  // Room on the disk (reserve.cpp).
+  void reserve_pages(Connection& connection, std::uint64_t bytes);
+  bool reserve_log(Connection& connection, int pages);
+  static void keep_reserved(Connection& checkpointer);
+  void empty_log();
+
   // The size limit (limit.cpp).
   const Settings& current_settings(Connection& connection);
   static Settings read_settings(Connection& connection);
   std::uint64_t bytes_used(Connection& connection);
   std::uint64_t file_bytes(Connection& connection);
   void check_fits(std::uint64_t size);
-  void make_room(Connection& connection, std::string_view keep);
+  void make_room(Connection& connection, std::string_view keep, std::uint64_t bytes);
   void sweep_now_and_then(Connection& connection);
   bool remove_some(Connection& connection, std::int64_t keep, std::uint64_t& removed);
 
@@ -128,9 +146,16 @@ class SqliteStore final : public Store {
   };
   static std::vector<Selected> collect(Connection& connection, Statement& statement);
 
+  /// Where a walk over values to remove has come to.
+  struct Walk {
+    std::size_t tag = 0;     ///< which of the tags
+    std::int64_t after = 0;  ///< id of the last row
+  };
   enum class Step { more, done };
-  /// Runs `step` in one write transaction after another, so that others get in between.
-  std::uint64_t in_steps(FunctionRef<Step(Connection&, std::uint64_t& removed)> step);
+  /// Runs `step`, which looks at `rows` rows, in one write transaction after another, so that others get in
+  /// between. Returns the sum of what it says it has removed.
+  std::uint64_t in_steps(
+      FunctionRef<Step(Connection&, Walk& walk, std::int64_t rows, std::uint64_t& removed)> step);
 
   void reserve_fences(Deadline deadline);
 
@@ -151,6 +176,9 @@ class SqliteStore final : public Store {
   std::vector<FileRef> dropped_files_;
   std::vector<FileRef> removed_files_;  ///< gone, but still noted in `trash`
   std::int64_t file_bytes_change_ = 0;
+  std::int64_t spare_pages_ = 0;  ///< that can surely be added to the database
+  std::int64_t log_bytes_ = 0;    ///< size of the log file, at least
+  int log_pages_ = 0;
   std::uint32_t puts_ = 0;
   Settings settings_;
   std::optional<std::uint32_t> settings_version_;
@@ -159,10 +187,24 @@ class SqliteStore final : public Store {
   std::vector<std::unique_ptr<Connection>> idle_readers_ DCACHE_GUARDED_BY(readers_mutex_);
 
   const std::uint64_t fork_generation_;
+  /// How many threads are in the middle of something with a connection, a transaction included.
+  std::atomic<int> in_use_{0};
   std::atomic<std::int64_t> looked_for_move_{0};
   std::atomic<std::uint64_t> hits_{0};
   std::atomic<std::uint64_t> misses_{0};
   std::atomic<std::uint64_t> checkpoints_{0};
+};
+
+/// Counts one user for as long as it lives.
+class InUse {
+ public:
+  explicit InUse(std::atomic<int>& count) noexcept : count_(count) { count_.fetch_add(1, std::memory_order_relaxed); }
+  InUse(const InUse&) = delete;
+  InUse& operator=(const InUse&) = delete;
+  ~InUse() { count_.fetch_sub(1, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<int>& count_;
 };
 
 /// A connection to read with: the thread's own transaction if it has one, otherwise one from the pool.
@@ -178,13 +220,14 @@ class Read {
 
  private:
   SqliteStore& store_;
+  std::optional<InUse> using_;
   std::unique_ptr<Connection> borrowed_;
   Connection* connection_;
 };
 
 /// One write transaction, or a part of the thread's open one. Rolls back if it is not committed; a part that
-/// fails after it has changed something takes the whole transaction with it. Make it before the statements that it
-/// covers: the connection stays this thread's until it goes, and they must be reset before.
+/// fails after it has changed something takes the whole transaction with it. Make it before the statements
+/// that it covers: the connection stays this thread's until it goes, and they must be reset before.
 class Write {
  public:
   /// With Durability::full the commit survives a power loss, whatever the cache's own durability.

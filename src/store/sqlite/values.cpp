@@ -57,13 +57,14 @@ std::optional<std::string> SqliteStore::get(std::string_view key) {
 
 std::optional<Entry> SqliteStore::entry(std::string_view key) {
   Entry entry;
-  const auto keep = [&](Entry&& head) {
-    entry = std::move(head);
-    entry.value.reserve(entry.size);
+  const auto keep = [&](Entry&& head) { entry = std::move(head); };
+  const auto append = [&](std::string_view bytes) {
+    // Not before: until its file was found to have that size, the size may be damaged.
+    if (entry.value.empty()) entry.value.reserve(entry.size);
+    entry.value.append(bytes);
   };
   FunctionRef<void(Entry &&)> on_entry(keep);
-  if (!read_value(key, &on_entry, [&](std::string_view bytes) { entry.value.append(bytes); }))
-    return std::nullopt;
+  if (!read_value(key, &on_entry, append)) return std::nullopt;
   return entry;
 }
 

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <future>
+
+#include "dcache/lock.hpp"
+#include "support/check.hpp"
+
+namespace {
+
+void store_many(Cache& cache, int count, const std::string& prefix, const SetOptions& options) {
+  cache.transact([&](Transaction& transaction) {
+    for (int i = 0; i < count; ++i) transaction.set(prefix + std::to_string(i), "v", options);
+  });
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(OneCache, "evict removes what has any of the tags") {
+  cache.set("a", "v", {.tags = {"x"}});
+  cache.set("b", "v", {.tags = {"x", "y"}});
+  cache.set("c", "v", {.tags = {"z"}});
+  cache.set("d", "v");
+  CHECK(cache.evict({"x", "y"}) == 2);
+  CHECK_FALSE(cache.contains("a"));
+  CHECK_FALSE(cache.contains("b"));
+  CHECK(cache.contains("c"));
+  CHECK(cache.contains("d"));
+  CHECK(cache.evict({"x", "y"}) == 0);
+}
+
+TEST_CASE_FIXTURE(OneCache, "evict with Match::all removes what has all of the tags") {
+  cache.set("a", "v", {.tags = {"x"}});
+  cache.set("b", "v", {.tags = {"x", "y"}});
+  cache.set("c", "v", {.tags = {"y", "z", "x"}});
+  cache.set("d", "v", {.tags = {"y"}});
+  CHECK(cache.evict({"y", "x", "y"}, Match::all) == 2);
+  CHECK(cache.contains("a"));
+  CHECK(cache.contains("d"));
+  CHECK(cache.evict({"x", "absent"}, Match::all) == 0);
+  CHECK(cache.size() == 2);
+}
+
+TEST_CASE_FIXTURE(OneCache, "evict without tags is InvalidArgument and removes nothing") {
+  cache.set("a", "v", {.tags = "x"});
+  CHECK(has(thrown<InvalidArgument>([&] { cache.evict({}); }), "clear"));
+  CHECK_THROWS_AS(cache.evict(Tags(), Match::all), InvalidArgument);
+  CHECK(cache.size() == 1);
+}
+
+TEST_CASE_FIXTURE(OneCache, "evict removes hundreds with the same tags, in many steps") {
+  for (const int count : {199, 200, 201, 400, 650}) {
+    CAPTURE(count);
+    store_many(cache, count, "k", {.tags = {"a", "b"}});
+    store_many(cache, 10, "stays", {.tags = "a"});
+    CHECK(cache.evict({"a", "b"}, Match::all) == static_cast<std::uint64_t>(count));
+    CHECK(cache.size() == 10);
+    store_many(cache, count, "k", {.tags = {"a", "b"}});
+    CHECK(cache.evict({"a", "b"}) == static_cast<std::uint64_t>(count) + 10);
+    CHECK(cache.size() == 0);
+    CHECK(cache.stats().tags == 0);
+  }
+}
+
+TEST_CASE_FIXTURE(OneCache, "an entry evicted twice over, by two of its tags, counts once") {
+  store_many(cache, 250, "both", {.tags = {"a", "b"}});
+  store_many(cache, 250, "one", {.tags = "b"});
+  CHECK(cache.evict({"a", "b"}, Match::any) == 500);
+}
+
+TEST_CASE_FIXTURE(OneCache, "what is stored while evict or clear runs stays") {
+  Cache other(path());
+  for (const bool clear : {false, true}) {
+    store_many(cache, 3000, "old", {.tags = "t"});
+    std::atomic<bool> stop{false};
+    std::atomic<int> stored{0};
+    auto writer = std::async(std::launch::async, [&] {
+      while (!stop) other.set("new" + std::to_string(stored++), "v", {.tags = "t"});
+    });
+    while (stored < 3) std::this_thread::yield();
+    const int before = stored;
+    const std::uint64_t removed = clear ? cache.clear() : cache.evict("t");
+    const int during = stored - before;
+    stop = true;
+    writer.get();
+    CHECK(removed >= 3000);
+    CHECK(removed <= 3000U + static_cast<std::uint64_t>(before) + 2);
+    CHECK(cache.size() + removed == 3000U + static_cast<std::uint64_t>(stored));
+    // Otherwise the test has shown nothing: other writers get their turn between the steps.
+    CHECK(during > 0);
+    CHECK(cache.contains("new" + std::to_string(stored - 1)));
+    for (const Entry& entry : cache.entries({.prefix = "old"})) FAIL_CHECK(entry.key);
+    cache.clear();
+  }
+}
+
+TEST_CASE_FIXTURE(OneCache, "an old key that is stored again while clear runs stays") {
+  Cache other(path());
+  store_many(cache, 3000, "k", {});
+  std::atomic<bool> stop{false};
+  std::atomic<int> stored{0};
+  auto writer = std::async(std::launch::async, [&] {
+    while (!stop) {
+      other.set("k2999", std::to_string(stored.load()));
+      ++stored;
+    }
+  });
+  while (stored < 3) std::this_thread::yield();
+  cache.clear();
+  const int at_end = stored;
+  CHECK(eventually([&] { return stored > at_end + 1; }));
+  stop = true;
+  writer.get();
+  CHECK(cache.contains("k2999"));
+  CHECK(cache.size() == 1);
+}
+
+TEST_CASE_FIXTURE(OneCache, "expire removes hundreds of values whose time is over at the same moment") {
+  const Timestamp past = std::chrono::system_clock::now() - 1h;
+  for (const int count : {199, 200, 350, 400}) {
+    CAPTURE(count);
+    store_many(cache, count, "dead", {.expire_at = past, .tags = "t"});
+    cache.set("live", "v", {.expire = 1h, .tags = "t"});
+    cache.set("for ever", "v");
+    CHECK(cache.stats().expired == static_cast<std::uint64_t>(count));
+    CHECK(cache.expire() == static_cast<std::uint64_t>(count));
+    CHECK(cache.stats().expired == 0);
+    CHECK(cache.size() == 2);
+    CHECK(cache.expire() == 0);
+  }
+  CHECK(cache.evict("t") == 1);
+}
+
+TEST_CASE_FIXTURE(OneCache, "clear removes all values, expired ones too, and leaves locks alone") {
+  SyncLock lock(cache, "k");
+  lock.lock();
+  store_many(cache, 450, "k", {.tags = {"a", "b"}});
+  cache.set("expired", "v", {.expire = 0s});
+  cache.set("k", "a value of the lock's name");
+  CHECK(cache.clear() == 452);
+  CHECK(cache.size() == 0);
+  CHECK(cache.stats().tags == 0);
+  CHECK(cache.stats().expired == 0);
+  CHECK(cache.clear() == 0);
+  CHECK(lock.owned());
+  CHECK(cache.stats().locks == 1);
+  CHECK(lock.release() == Release::released);
+}
+
+TEST_CASE_FIXTURE(OneCache, "locks are never seen, evicted or expired with values") {
+  SyncLock lock(cache, "name", {.tags = "t"});
+  lock.lock();
+  CHECK_FALSE(cache.contains("name"));
+  CHECK(cache.size() == 0);
+  CHECK(cache.evict("t") == 0);
+  CHECK(cache.expire() == 0);
+  for (const Entry& entry : cache.entries()) FAIL_CHECK(entry.key);
+  CHECK(cache.add("name", "a value"));
+  CHECK(lock.owned());
+}
+
+TEST_CASE_FIXTURE(OneCache, "size and stats count exactly") {
+  Cache other(path());
+  cache.set("a", "12345", {.tags = {"x", "y"}});
+  other.set("b", "123", {.tags = "x"});
+  cache.set("c", "1", {.expire = 0s, .tags = "z"});
+  SyncLock lock(cache, "lock");
+  lock.lock();
+  CHECK(cache.size() == 2);
+  static_cast<void>(cache.get("a"));
+  static_cast<void>(cache.get("a"));
+  static_cast<void>(cache.get("c"));
+  static_cast<void>(cache.get("absent"));
+  const Stats stats = cache.stats();
+  CHECK(stats.entries == 2);
+  CHECK(stats.expired == 1);
+  CHECK(stats.value_bytes == 9);
+  CHECK(stats.tags == 3);
+  CHECK(stats.locks == 1);
+  CHECK(stats.hits == 2);
+  CHECK(stats.misses == 2);
+  CHECK(stats.database_bytes > 0);
+  CHECK(has(stats.engine, "SQLite 3."));
+}

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One walk through all verbs; the only file that also runs under sanitizers."""
+
+
+def test_every_verb_does_its_job(dcache):
+    assert dcache("set", "greeting", "hello", "--expire", "10m", "--tag", "demo").code == 0
+    assert dcache("get", "greeting").out == b"hello"
+    assert dcache("add", "greeting", "again").code == 1
+    assert dcache("touch", "greeting", "--expire", "1h").code == 0
+    assert dcache("incr", "visits", "5").out == b"5\n"
+    assert dcache("ls").out == b"greeting\nvisits\n"
+    assert dcache("ls", "--json", "--tag", "demo").json()["key"] == "greeting"
+    assert b"greeting" in dcache("entry", "greeting").out
+    assert dcache("tags").out.split() == [b"ENTRIES", b"TAG", b"1", b"demo"]
+    assert dcache("stats", "--json").json()["entries"] == 2
+    assert dcache("lock", "run", "job", "--", "sh", "-c", "exit 7").code == 7
+    assert dcache("locks").out == b""
+    assert dcache("lock", "clear", "job").code == 1
+    assert dcache("delete", "visits").code == 0
+    assert dcache("evict", "demo").out == b"1\n"
+    assert dcache("expire").out == b"0\n"
+    assert dcache("clear", "--yes").out == b"0\n"
+    assert dcache("--help").code == 0
+    assert dcache("nonsense").code == 64

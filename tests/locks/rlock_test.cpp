@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// SyncRLock: the lock of a thread, with levels.
+#include <future>
+#include <mutex>
+
+#include "dcache/lock.hpp"
+#include "support/check.hpp"
+
+namespace {
+
+template <class F>
+auto elsewhere(F&& f) {
+  return std::async(std::launch::async, std::forward<F>(f)).get();
+}
+
+std::uint64_t levels(const SyncRLock& lock) {
+  const auto holder = lock.holder();
+  return holder ? holder->count : 0;
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(
+    OneCache,
+    "the thread that holds a re-entrant lock takes it again, and it is free after as many releases") {
+  SyncRLock lock(cache, "k");
+  lock.lock();
+  const std::uint64_t fence = lock.fence();
+  lock.lock();
+  CHECK(lock.try_lock());
+  CHECK(lock.try_lock_for(1s));
+  CHECK(levels(lock) == 4);
+  CHECK(lock.fence() == fence);
+  for (std::uint64_t left = 3; left > 0; --left) {
+    CHECK(lock.release() == Release::released);
+    CHECK(levels(lock) == left);
+    CHECK(lock.owned());
+    CHECK(lock.locked());
+  }
+  CHECK(lock.release() == Release::released);
+  CHECK_FALSE(lock.locked());
+  CHECK_FALSE(lock.owned());
+  CHECK(cache.stats().locks == 0);
+  CHECK(lock.release() == Release::not_owner);
+  lock.lock();
+  CHECK(lock.fence() > fence);
+}
+
+TEST_CASE_FIXTURE(OneCache, "two handles of one thread share its levels, in any order of release") {
+  Cache second(path());
+  SyncRLock one(cache, "k");
+  SyncRLock two(second, "k");
+  for (const bool first_in_first_out : {false, true}) {
+    one.lock();
+    two.lock();
+    one.lock();
+    CHECK(levels(one) == 3);
+    CHECK(one.fence() == two.fence());
+    CHECK(two.owned());
+    SyncRLock& first = first_in_first_out ? one : two;
+    SyncRLock& last = first_in_first_out ? two : one;
+    CHECK(first.release() == Release::released);
+    CHECK(levels(two) == 2);
+    CHECK(one.release() == Release::released);
+    CHECK(levels(two) == 1);
+    CHECK(last.release() == Release::released);
+    CHECK_FALSE(one.locked());
+    CHECK_FALSE(one.lost());
+    CHECK_FALSE(two.lost());
+    CHECK(cache.stats().locks == 0);
+  }
+}
+
+TEST_CASE_FIXTURE(OneCache, "another thread is kept out, also with the very same handle") {
+  SyncRLock lock(cache, "k");
+  SyncRLock other(cache, "k");
+  lock.lock();
+  CHECK_FALSE(elsewhere([&] { return other.try_lock(); }));
+  CHECK_FALSE(elsewhere([&] { return lock.try_lock(); }));
+  CHECK_FALSE(elsewhere([&] { return lock.owned(); }));
+  CHECK(elsewhere([&] { return lock.locked(); }));
+  lock.lock();
+  lock.unlock();
+  CHECK_FALSE(elsewhere([&] { return other.try_lock(); }));
+  lock.unlock();
+  CHECK(elsewhere([&] { return other.try_lock() && other.release() == Release::released; }));
+}
+
+TEST_CASE_FIXTURE(OneCache,
+                  "another thread's release is not_owner and changes nothing; its unlock is NotOwner") {
+  SyncRLock lock(cache, "k");
+  lock.lock();
+  lock.lock();
+  CHECK(elsewhere([&] { return lock.release(); }) == Release::not_owner);
+  CHECK(elsewhere([&] { return SyncRLock(cache, "k").release(); }) == Release::not_owner);
+  const std::string text = elsewhere([&] { return thrown<NotOwner>([&] { lock.unlock(); }); });
+  CHECK(has(text, "'k'"));
+  CHECK(has(text, "count 2"));
+  CHECK(levels(lock) == 2);
+  CHECK(lock.release() == Release::released);
+  CHECK(lock.release() == Release::released);
+}
+
+TEST_CASE_FIXTURE(OneCache, "levels that were taken through one handle may be released through another") {
+  SyncRLock one(cache, "k");
+  SyncRLock two(cache, "k");
+  one.lock();
+  one.lock();
+  CHECK(two.release() == Release::released);
+  CHECK(two.release() == Release::released);
+  CHECK_FALSE(two.locked());
+  // What `one` believes to hold is gone: it says so, and can begin anew.
+  CHECK(one.release() == Release::lost);
+  one.lock();
+  CHECK(levels(one) == 1);
+  CHECK(one.release() == Release::released);
+}
+
+TEST_CASE_FIXTURE(OneCache, "a handle that is destroyed gives back its own levels and no others") {
+  SyncRLock outer(cache, "k");
+  outer.lock();
+  {
+    SyncRLock inner(cache, "k");
+    inner.lock();
+    inner.lock();
+    CHECK(levels(outer) == 3);
+  }
+  CHECK(levels(outer) == 1);
+  CHECK(outer.owned());
+  outer.unlock();
+  CHECK(cache.stats().locks == 0);
+}
+
+TEST_CASE_FIXTURE(OneCache, "a thread that has ended cannot be re-entered by its successor") {
+  SyncRLock lock(cache, "k");
+  elsewhere([&] {
+    lock.lock();
+    return 0;
+  });
+  for (int i = 0; i < 20; ++i) CHECK_FALSE(elsewhere([&] { return SyncRLock(cache, "k").try_lock(); }));
+  CHECK(lock.locked());
+}
+
+TEST_CASE_FIXTURE(OneCache, "re-entrant locks keep many threads apart, at every depth") {
+  int inside = 0;
+  int most = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      SyncRLock lock(cache, "k", {.timeout = 60s});
+      for (int k = 0; k < 30; ++k) {
+        const std::scoped_lock outer(lock);
+        most = std::max(most, ++inside);
+        for (int depth = 0; depth < i; ++depth) lock.lock();
+        if (k % 8 == 0) std::this_thread::yield();
+        for (int depth = 0; depth < i; ++depth) lock.unlock();
+        --inside;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(most == 1);
+  CHECK(inside == 0);
+  CHECK(cache.stats().locks == 0);
+}
+
+TEST_CASE_FIXTURE(OneCache, "the same key as lock and as re-entrant lock excludes") {
+  SyncLock lock(cache, "k");
+  SyncRLock rlock(cache, "k", {.timeout = 50ms});
+  lock.lock();
+  CHECK_FALSE(rlock.try_lock());
+  CHECK_THROWS_AS(rlock.lock(), Timeout);
+  CHECK(rlock.release() == Release::not_owner);
+  lock.unlock();
+  rlock.lock();
+  CHECK_FALSE(lock.try_lock());
+  CHECK(locks(cache).front().kind == "rlock");
+}
+
+TEST_CASE_FIXTURE(OneCache, "a grant that was taken over stays one while it is entered again") {
+  SyncRLock lock(cache, "k");
+  {
+    SyncRLock gone(cache, "k", {.lease = 1ms});
+    elsewhere([&] {
+      gone.lock();
+      return 0;
+    });
+    CHECK(eventually([&] { return lock.try_lock(); }));
+  }
+  CHECK(lock.previous_owner_died());
+  lock.lock();
+  CHECK(lock.previous_owner_died());
+  lock.unlock();
+  lock.unlock();
+  lock.lock();
+  CHECK_FALSE(lock.previous_owner_died());
+}

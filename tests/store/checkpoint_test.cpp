@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/sqlite/checkpoint.hpp"
+
+#include <filesystem>
+
+#include "support/check.hpp"
+#include "support/database.hpp"
+#include "support/worker.hpp"
+
+namespace {
+
+constexpr std::uint64_t kMebibyte = 1 << 20;
+
+std::uint64_t log_bytes(const std::string& path) {
+  return std::filesystem::file_size(std::filesystem::path(path) / "cache.db-wal");
+}
+
+}  // namespace
+
+TEST_CASE("which SQLite corrupts a database when a passive checkpoint races a writer is known") {
+  using store::sqlite::passive_checkpoint_is_unsafe;
+  for (const int version :
+       {3035000, 3040001, 3044000, 3044005, 3045000, 3046001, 3050000, 3050006, 3051000, 3051002}) {
+    CAPTURE(version);
+    CHECK(passive_checkpoint_is_unsafe(version));
+  }
+  for (const int version : {3044006, 3044007, 3050007, 3050009, 3051003, 3052000, 3053000, 4000000}) {
+    CAPTURE(version);
+    CHECK_FALSE(passive_checkpoint_is_unsafe(version));
+  }
+}
+
+TEST_CASE_FIXTURE(
+    OneCache, "the log stays under 16 MiB through twenty thousand writes, and is at most 1 MiB at the end") {
+  std::uint64_t most = 0;
+  {
+    const Cache closing = std::move(cache);
+    Cache writer(path());
+    for (int i = 0; i < 20'000; ++i) {
+      writer.set("key" + std::to_string(i % 3000), std::string(600, static_cast<char>('a' + i % 26)));
+      if (i % 50 == 0) most = std::max(most, log_bytes(path()));
+    }
+    CHECK(writer.stats().checkpoints > 0);
+  }
+  CHECK(most < 16 * kMebibyte);
+  CHECK(log_bytes(path()) <= kMebibyte);
+  CHECK(integrity(path()) == "ok");
+  CHECK(Cache(path()).size() == 3000);
+}
+
+TEST_CASE_FIXTURE(OneCache,
+                  "a log that one great transaction has made long is cut when the cache is closed") {
+  cache.transact([](Transaction& transaction) {
+    for (int i = 0; i < 600; ++i) transaction.set("k" + std::to_string(i), std::string(kMaxValueBytes, 'v'));
+  });
+  CHECK(log_bytes(path()) > kMebibyte);
+  { const Cache closing = std::move(cache); }
+  CHECK(log_bytes(path()) <= kMebibyte);
+  CHECK(Cache(path()).size() == 600);
+}
+
+TEST_CASE_FIXTURE(OneCache, "a cache that is kept open falls back to a short log as well") {
+  cache.transact([](Transaction& transaction) {
+    for (int i = 0; i < 600; ++i) transaction.set("k" + std::to_string(i), std::string(kMaxValueBytes, 'v'));
+  });
+  for (int i = 0; i < 10; ++i) cache.set("after", std::to_string(i));
+  CHECK(log_bytes(path()) <= kMebibyte);
+}
+
+TEST_SUITE("process") {
+  TEST_CASE_FIXTURE(OneCache, "the log stays under 16 MiB with four processes writing and one reading") {
+    std::vector<std::unique_ptr<Worker>> workers;
+    for (int i = 0; i < 4; ++i) {
+      const std::string id = std::to_string(i);
+      workers.push_back(std::make_unique<Worker>(std::vector<std::string>{"load", path(), id, "3000", id}));
+    }
+    for (const auto& worker : workers) worker->line();
+    for (const auto& worker : workers) worker->say("go");
+    std::uint64_t most = 0;
+    for (const auto& worker : workers) {
+      for (;;) {
+        static_cast<void>(cache.size());
+        most = std::max(most, log_bytes(path()));
+        const auto line = worker->try_line(10ms);
+        if (!line) continue;
+        CHECK_FALSE(line->starts_with("wrong"));
+        if (line->starts_with("claimed")) break;
+      }
+      CHECK(worker->wait() == 0);
+    }
+    CHECK(most < 16 * kMebibyte);
+    CHECK(most > 0);
+    CHECK(integrity(path()) == "ok");
+  }
+}

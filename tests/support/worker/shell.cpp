@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A process that does what it is told: for tests of what one process sees of another.
+#include <unistd.h>
+
+#include <map>
+#include <memory>
+
+#include "cache/state.hpp"
+#include "dcache/dcache.hpp"
+#include "dcache/store.hpp"
+#include "support/worker/worker_program.hpp"
+
+namespace dcache::test {
+
+namespace {
+
+std::string text(Release release) {
+  switch (release) {
+    case Release::released:
+      return "released";
+    case Release::not_owner:
+      return "not_owner";
+    case Release::lost:
+      return "lost";
+  }
+  return "?";
+}
+
+class Shell {
+ public:
+  explicit Shell(const std::string& directory) : cache_(directory) {}
+
+  std::string run(const Arguments& line) {
+    const std::string& verb = line.at(0);
+    if (verb == "lock" || verb == "rlock") return lock(line);
+    if (verb == "try") return held(handles_.at(line.at(1))->try_lock(), *handles_.at(line.at(1)));
+    if (verb == "release") return text(handles_.at(line.at(1))->release());
+    if (verb == "owned") return handles_.at(line.at(1))->owned() ? "yes" : "no";
+    if (verb == "lost") return handles_.at(line.at(1))->lost() ? "yes" : "no";
+    if (verb == "session") return cache_.state()->store().session();
+    if (verb == "set") return cache_.set(line.at(1), line.at(2)), "ok";
+    if (verb == "get") return cache_.get(line.at(1)).value_or("(nothing)");
+    if (verb == "incr") return std::to_string(cache_.incr(line.at(1)));
+    if (verb == "exit") _exit(0);
+    return "what?";
+  }
+
+ private:
+  /// lock|rlock KEY [LEASE in ms]
+  std::string lock(const Arguments& line) {
+    LockOptions options{.timeout = std::chrono::seconds(20)};
+    if (line.size() > 2) options.lease = std::chrono::milliseconds(std::stoi(line[2]));
+    std::unique_ptr<LockHandle>& handle = handles_[line.at(1)];
+    if (line[0] == "lock") {
+      handle = std::make_unique<SyncLock>(cache_, line.at(1), options);
+    } else if (handle == nullptr) {
+      handle = std::make_unique<SyncRLock>(cache_, line.at(1), options);
+    }
+    handle->lock();
+    return held(true, *handle);
+  }
+
+  static std::string held(bool got, const LockHandle& handle) {
+    if (!got) return "busy";
+    return "held " + std::to_string(handle.fence()) + (handle.previous_owner_died() ? " died" : "");
+  }
+
+  Cache cache_;
+  std::map<std::string, std::unique_ptr<LockHandle>> handles_;
+};
+
+}  // namespace
+
+int shell_mode(const Arguments& arguments) {
+  Shell shell(arguments.at(0));
+  tell("ready");
+  while (const auto line = hear()) {
+    try {
+      tell(shell.run(words(*line)));
+    } catch (const Error& error) {
+      tell(describe(error));
+    }
+  }
+  return 0;
+}
+
+}  // namespace dcache::test

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rivals.hpp"
+
+#include "dcache/dcache.hpp"
+#include "raw.hpp"
+
+namespace bench {
+
+namespace {
+
+class RawTable {
+ public:
+  explicit RawTable(const std::filesystem::path& directory) : database_(directory / "raw.db") {
+    // Debian's SQLite zeroes what it frees unless told otherwise.
+    database_.run("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=OFF");
+    database_.run("CREATE TABLE entries(key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID");
+  }
+  [[nodiscard]] const raw::Database& database() const noexcept { return database_; }
+
+ private:
+  raw::Database database_;
+};
+
+class Raw final : public Rival {
+ public:
+  explicit Raw(const std::filesystem::path& directory) : table_(directory) {}
+
+  std::optional<std::string> get(std::string_view key) override {
+    std::optional<std::string> found;
+    if (get_.bind(1, key).step()) found.emplace(get_.bytes(0));
+    get_.reset();
+    return found;
+  }
+  void set(std::string_view key, std::string_view value) override { set_.bind(1, key).bind(2, value).run(); }
+  bool add(std::string_view key, std::string_view value) override {
+    add_.bind(1, key).bind(2, value).run();
+    return table_.database().changed();
+  }
+  bool erase(std::string_view key) override {
+    erase_.bind(1, key).run();
+    return table_.database().changed();
+  }
+  std::int64_t incr(std::string_view key) override {
+    incr_.bind(1, key).step();
+    const std::int64_t sum = incr_.number(0);
+    incr_.run();
+    return sum;
+  }
+  void set_all(std::span<const std::string_view> keys, Values& values) override {
+    begin_.run();
+    for (const std::string_view key : keys) set(key, values.next());
+    commit_.run();
+  }
+  void erase_all(std::span<const std::string_view> keys) override {
+    begin_.run();
+    for (const std::string_view key : keys) erase(key);
+    commit_.run();
+  }
+  void lock_pair() override {
+    add(kLock, lock_value_);
+    erase(kLock);
+  }
+  void rlock_pair() override { lock_pair(); }
+
+ private:
+  static constexpr std::string_view kLock = "report";
+
+  [[nodiscard]] raw::Statement prepared(const char* sql) const { return {table_.database(), sql}; }
+
+  RawTable table_;
+  const std::string lock_value_ = std::string(128, 'x');
+  raw::Statement get_ = prepared("SELECT value FROM entries WHERE key = ?1");
+  raw::Statement set_ =
+      prepared("INSERT INTO entries VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value");
+  raw::Statement add_ = prepared("INSERT INTO entries VALUES(?1, ?2) ON CONFLICT DO NOTHING");
+  raw::Statement erase_ = prepared("DELETE FROM entries WHERE key = ?1");
+  raw::Statement incr_ = prepared(
+      "INSERT INTO entries VALUES(?1, 1) ON CONFLICT(key) DO UPDATE SET value = value + 1 RETURNING value");
+  raw::Statement begin_ = prepared("BEGIN IMMEDIATE");
+  raw::Statement commit_ = prepared("COMMIT");
+};
+
+class Ours final : public Rival {
+ public:
+  Ours(const std::filesystem::path& directory, std::uint64_t page_cache)
+      : cache_(directory / "cache", {.page_cache = page_cache}) {}
+
+  std::optional<std::string> get(std::string_view key) override { return cache_.get(key); }
+  void set(std::string_view key, std::string_view value) override { cache_.set(key, value); }
+  bool add(std::string_view key, std::string_view value) override { return cache_.add(key, value); }
+  bool erase(std::string_view key) override { return cache_.erase(key); }
+  std::int64_t incr(std::string_view key) override { return cache_.incr(key); }
+  void set_all(std::span<const std::string_view> keys, Values& values) override {
+    cache_.transact([&](dcache::Transaction& transaction) {
+      for (const std::string_view key : keys) transaction.set(key, values.next());
+    });
+  }
+  void erase_all(std::span<const std::string_view> keys) override {
+    cache_.transact([&](dcache::Transaction& transaction) {
+      for (const std::string_view key : keys) transaction.erase(key);
+    });
+  }
+  void lock_pair() override {
+    lock_.lock();
+    lock_.unlock();
+  }
+  void rlock_pair() override {
+    rlock_.lock();
+    rlock_.unlock();
+  }
+
+ private:
+  dcache::Cache cache_;
+  dcache::SyncLock lock_{cache_, "report"};
+  dcache::SyncRLock rlock_{cache_, "rreport"};
+};
+
+}  // namespace
+
+std::unique_ptr<Rival> make_raw(const std::filesystem::path& directory) {
+  return std::make_unique<Raw>(directory);
+}
+
+std::unique_ptr<Rival> make_dcache(const std::filesystem::path& directory, std::uint64_t page_cache) {
+  return std::make_unique<Ours>(directory, page_cache);
+}
+
+}  // namespace bench

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Looking at locks and clearing them: lock ls, lock clear.
+#include "dcache/lock.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <memory>
+
+#include "context.hpp"
+#include "dcache/error.hpp"
+#include "errors.hpp"
+#include "text.hpp"
+#include "verbs.hpp"
+
+namespace dcache::cli {
+
+namespace {
+
+std::string state_of(const Holder& holder) {
+  if (holder.lease_left && *holder.lease_left <= Duration()) return "expired";
+  switch (holder.state) {
+    case Liveness::dead:
+      return "dead";
+    case Liveness::unknown:
+      return "unknown";
+    case Liveness::alive:
+      break;
+  }
+  return holder.lease_left ? "leased" : "live";
+}
+
+/// Only of a process that is certainly the one: a dead one's number may be somebody else's by now.
+std::optional<std::string> command_of(const Holder& holder) {
+  if (holder.state != Liveness::alive) return std::nullopt;
+  std::ifstream file("/proc/" + std::to_string(holder.pid) + "/comm", std::ios::binary);
+  // A process may give itself a name with line ends in it; the kernel adds the last one.
+  std::string name((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (name.ends_with('\n')) name.pop_back();
+  if (name.empty()) return std::nullopt;
+  return name;
+}
+
+/// One line a holder: a lock that several hold has several.
+Record row_for(const LockInfo& lock, const Holder& holder) {
+  return {{"key", lock.key},
+          {"kind", lock.kind},
+          {"state", state_of(holder)},
+          {"owner", holder.owner},
+          {"pid", holder.pid},
+          {"tid", holder.tid},
+          {"command", command_of(holder)},
+          {"since", holder.since},
+          {"age", age_of(holder.since)},
+          {"lease_left", holder.lease_left},
+          {"fence", holder.fence},
+          {"count", holder.count},
+          {"label", holder.label.empty() ? Value() : Value(holder.label)},
+          {"tags", holder.tags},
+          {"session", holder.session},
+          {"agent", holder.agent}};
+}
+
+/// The lock as it stands, for a message; nothing if it is gone by now.
+std::optional<LockInfo> find_lock(const Cache& cache, const std::string& key) {
+  for (LockInfo& lock : locks(cache, {.prefix = key})) {
+    if (lock.key == key) return std::move(lock);
+  }
+  return std::nullopt;
+}
+
+struct Clearing {
+  std::string key;
+  std::optional<std::uint64_t> fence;
+  bool force = false;
+};
+
+std::string command_to_force(const Context& context, const Clearing& given,
+                             std::optional<std::uint64_t> fence) {
+  std::string text = "dcache";
+  if (context.globals().dir) text += " --dir " + shell_word(*context.globals().dir);
+  text += " lock clear";
+  if (fence) text += " --fence " + std::to_string(*fence);
+  return text + " --force " + (given.key.starts_with('-') ? "-- " : "") + shell_word(given.key);
+}
+
+/// Why a lock was not cleared, and what would clear it.
+std::string why_refused(const Context& context, const Cache& cache, const Clearing& given) {
+  const std::string what = "lock " + in_quotes(given.key) + " was not cleared: ";
+  std::optional<LockInfo> lock;
+  try {
+    lock = find_lock(cache, given.key);
+  } catch (const Corrupt&) {
+    return what + "its record is damaged; to remove it: " + command_to_force(context, given, std::nullopt);
+  }
+  if (!lock || lock->holders.empty()) return what + "it was changing hands; try again";
+  const Holder& holder = lock->holders.front();
+  const std::string state = state_of(holder);
+  std::string text = what;
+  if (given.fence && *given.fence != holder.fence) {
+    text += "its fence is not " + std::to_string(*given.fence) + "; ";
+  }
+  text += "held by " + escape(holder.owner) + " (" + escape(command_of(holder).value_or("?")) + ", " + state +
+          ")";
+  if (!holder.label.empty()) text += " labelled " + in_quotes(holder.label);
+  text += " for " + short_duration(age_of(holder.since)) + " with fence " + std::to_string(holder.fence);
+  return text + "; if that holder must lose it: " + command_to_force(context, given, holder.fence);
+}
+
+int clear(Context& context, const Clearing& given) {
+  Cache cache = context.open(Context::Missing::fail);
+  const Cleared cleared = clear_lock(cache, given.key, {.fence = given.fence, .force = given.force});
+  const char* const result = cleared == Cleared::cleared  ? "cleared"
+                             : cleared == Cleared::absent ? "absent"
+                                                          : "refused";
+  context.tell({{"key", given.key}, {"result", result}}, "");
+  if (cleared == Cleared::refused) throw Failure(kRefused, why_refused(context, cache, given));
+  if (cleared == Cleared::absent) context.note("nobody holds lock " + in_quotes(given.key));
+  return cleared == Cleared::cleared ? kDone : kNo;
+}
+
+}  // namespace
+
+Command build_lock_ls() {
+  struct Given {
+    std::string prefix;
+    std::vector<std::string> tags;
+  };
+  const auto given = std::make_shared<Given>();
+  return {.about =
+              "Lists the locks that are held, and those whose holder is gone and that nobody\n"
+              "has taken since. States:\n"
+              "  live     its holder runs\n"
+              "  leased   its holder runs, and loses it when LEASE is over\n"
+              "  expired  its lease is over: the next one gets it\n"
+              "  dead     its holder is gone: the next one gets it\n"
+              "  unknown  whether its holder runs cannot be told from here",
+          .examples =
+              "  dcache locks\n"
+              "  dcache lock ls nightly: --tag db\n"
+              "  dcache locks --json | jq -r 'select(.state == \"dead\").key'\n",
+          .arguments = {positional("PREFIX", given->prefix, Argument::Times::optional,
+                                   "only locks whose names begin with it"),
+                        option("-t,--tag", "TAG", given->tags, "only locks whose holder has the tag")},
+          .run = [given](Context& context) -> int {
+            const Cache cache = context.open(Context::Missing::fail);
+            using Align = Column::Align;
+            Listing listing(context,
+                            {{"key", "KEY"},
+                             {"kind", "KIND"},
+                             {"state", "STATE"},
+                             {"owner", "OWNER"},
+                             {"command", "COMMAND"},
+                             {"age", "AGE", Align::right},
+                             {"lease_left", "LEASE", Align::right},
+                             {"fence", "FENCE"},
+                             {"count", "COUNT", Align::right},
+                             {"label", "LABEL"}},
+                            Table::Layout::fit);
+            const std::vector<LockInfo> found = locks(cache, {.prefix = given->prefix, .tags = given->tags});
+            for (const LockInfo& lock : found) {
+              for (const Holder& holder : lock.holders) listing.add(row_for(lock, holder));
+            }
+            listing.end();
+            if (found.empty()) context.note("no locks");
+            return kDone;
+          }};
+}
+
+Command build_lock_clear() {
+  const auto given = std::make_shared<Clearing>();
+  return {.about =
+              "Removes a lock whose holder is dead or whose lease is over. Of a holder that may\n"
+              "be alive it needs both --fence and --force; that holder then finds its lock\n"
+              "lost, but keeps running: stop it first. A damaged record needs only --force.\n"
+              "\n"
+              "Exit status: 0 cleared, 1 nothing to clear, 77 refused, with a description of\n"
+              "the holder and what to type to force it.",
+          .examples =
+              "  dcache lock clear report\n"
+              "  dcache lock clear report --fence 1763676301123456 --force\n",
+          .arguments = {positional("KEY", given->key, Argument::Times::required, "the name of the lock"),
+                        option("--fence", "N", given->fence, "clear only the grant with this number"),
+                        flag("--force", given->force, "clear it although its holder may be alive")},
+          .run = [given](Context& context) { return clear(context, *given); }};
+}
+
+}  // namespace dcache::cli

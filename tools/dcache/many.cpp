@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Verbs that remove many values: evict, expire, clear.
+#include <unistd.h>
+
+#include <memory>
+
+#include "context.hpp"
+#include "errors.hpp"
+#include "text.hpp"
+#include "verbs.hpp"
+
+namespace dcache::cli {
+
+namespace {
+
+/// Whether the answer to `question` is yes.
+bool confirmed(const std::string& question) {
+  const std::string prompt = "dcache: " + question + " [y/N] ";
+  if (::write(STDERR_FILENO, prompt.data(), prompt.size()) < 0) return false;
+  std::string line;
+  for (char c = 0; ::read(STDIN_FILENO, &c, 1) == 1 && c != '\n';) line += c;
+  return line == "y" || line == "Y" || line == "yes" || line == "YES";
+}
+
+int tell_count(Context& context, std::string_view name, std::uint64_t count) {
+  context.tell({{name, count}}, std::to_string(count));
+  return kDone;
+}
+
+}  // namespace
+
+Command build_evict() {
+  struct Given {
+    std::vector<std::string> tags;
+    bool all = false;
+  };
+  const auto given = std::make_shared<Given>();
+  return {.about =
+              "Removes the values that have any of the tags and prints how many.\n"
+              "Exit status 0 also if there was none.",
+          .examples =
+              "  dcache evict pages\n"
+              "  dcache evict pages eu --all     # those that are tagged pages and eu\n",
+          .arguments = {positional("TAG", given->tags, Argument::Times::some, "a tag"),
+                        flag("-a,--all", given->all, "only values that have all of the tags")},
+          .run = [given](Context& context) -> int {
+            Cache cache = context.open(Context::Missing::fail);
+            return tell_count(context, "evicted",
+                              cache.evict(given->tags, given->all ? Match::all : Match::any));
+          }};
+}
+
+Command build_expire() {
+  return {.about =
+              "Removes the values whose time is over and prints how many. Nobody sees\n"
+              "such values; removing them frees their space.",
+          .examples = "  dcache expire\n",
+          .run = [](Context& context) -> int {
+            return tell_count(context, "expired", context.open(Context::Missing::fail).expire());
+          }};
+}
+
+Command build_clear() {
+  struct Given {
+    bool yes = false;
+  };
+  const auto given = std::make_shared<Given>();
+  return {.about =
+              "Removes all values and prints how many. Locks stay. It asks first on a\n"
+              "terminal, and needs --yes elsewhere.",
+          .examples =
+              "  dcache clear\n"
+              "  dcache clear --yes --dir /var/cache/app\n",
+          .arguments = {flag("-y,--yes", given->yes, "do not ask")},
+          .run = [given](Context& context) -> int {
+            const bool can_ask = ::isatty(STDIN_FILENO) == 1 && is_watched();
+            if (!given->yes && !can_ask) {
+              throw UsageError("clear removes all values; give --yes if that is meant");
+            }
+            Cache cache = context.open(Context::Missing::fail);
+            if (!given->yes && !confirmed("remove all " + std::to_string(cache.size()) + " values in " +
+                                          in_quotes(cache.directory().native()) + "?")) {
+              context.note("nothing was removed");
+              return kNo;
+            }
+            return tell_count(context, "cleared", cache.clear());
+          }};
+}
+
+}  // namespace dcache::cli

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "verbs.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "suggest.hpp"
+
+namespace dcache::cli {
+
+namespace {
+
+constexpr std::array kVerbs = {
+    Verb{"get", "", Group::values, "print the value of a key", build_get},
+    Verb{"set", "", Group::values, "store a value", build_set},
+    Verb{"add", "", Group::values, "store a value unless the key is there", build_add},
+    Verb{"delete", "", Group::values, "remove keys", build_delete},
+    Verb{"touch", "", Group::values, "give a key another expiry", build_touch},
+    Verb{"incr", "", Group::values, "add to a number", build_incr},
+    Verb{"ls", "", Group::looking, "list the entries", build_ls},
+    Verb{"entry", "", Group::looking, "show all that is known about a key", build_entry},
+    Verb{"tags", "", Group::looking, "list the tags in use", build_tags},
+    Verb{"stats", "", Group::looking, "show the numbers of the cache", build_stats},
+    Verb{"evict", "", Group::many, "remove the values that have a tag", build_evict},
+    Verb{"expire", "", Group::many, "remove the values whose time is over", build_expire},
+    Verb{"clear", "", Group::many, "remove all values", build_clear},
+    Verb{"lock run", "", Group::locks, "run a command while holding a lock", build_lock_run},
+    Verb{"lock ls", "locks", Group::locks, "list the locks and who holds them", build_lock_ls},
+    Verb{"lock clear", "", Group::locks, "remove a lock whose holder is gone", build_lock_clear},
+};
+
+/// What the same thing is called elsewhere.
+struct Synonym {
+  std::string_view word;
+  std::string_view verb;
+};
+constexpr std::array kSynonyms = {
+    Synonym{"version", "--version"},
+    Synonym{"rm", "delete"},
+    Synonym{"del", "delete"},
+    Synonym{"remove", "delete"},
+    Synonym{"erase", "delete"},
+    Synonym{"unset", "delete"},
+    Synonym{"put", "set"},
+    Synonym{"store", "set"},
+    Synonym{"list", "ls"},
+    Synonym{"keys", "ls"},
+    Synonym{"show", "entry"},
+    Synonym{"exists", "entry"},
+    Synonym{"info", "stats"},
+    Synonym{"status", "stats"},
+    Synonym{"flush", "clear"},
+    Synonym{"purge", "clear"},
+    Synonym{"unlock", "lock clear"},
+    Synonym{"flock", "lock run"},
+    Synonym{"run", "lock run"},
+    Synonym{"lslocks", "lock ls"},
+    Synonym{"inc", "incr"},
+    Synonym{"increment", "incr"},
+    Synonym{"lock list", "lock ls"},
+    Synonym{"lock exec", "lock run"},
+    Synonym{"lock delete", "lock clear"},
+    Synonym{"lock rm", "lock clear"},
+};
+
+std::string joined(const std::vector<std::string>& words) {
+  return words.size() < 2 || !is_family(words.front()) ? words.front() : words[0] + " " + words[1];
+}
+
+}  // namespace
+
+std::span<const Verb> verbs() noexcept { return kVerbs; }
+
+FoundVerb find_verb_named(const std::vector<std::string>& words) noexcept {
+  for (const Verb& verb : kVerbs) {
+    const std::size_t space = verb.name.find(' ');
+    const bool two = space != std::string_view::npos;
+    if (!words.empty() && (words[0] == verb.alias || (!two && words[0] == verb.name))) return {&verb, 1};
+    if (two && words.size() >= 2 && words[0] == verb.name.substr(0, space) &&
+        words[1] == verb.name.substr(space + 1)) {
+      return {&verb, 2};
+    }
+  }
+  return {};
+}
+
+bool is_family(std::string_view word) noexcept {
+  return std::any_of(kVerbs.begin(), kVerbs.end(), [&](const Verb& verb) {
+    return verb.name.size() > word.size() && verb.name.starts_with(word) && verb.name[word.size()] == ' ';
+  });
+}
+
+std::optional<std::string_view> suggest_verb(const std::vector<std::string>& words) {
+  if (words.empty()) return std::nullopt;
+  const std::string wanted = joined(words);
+  for (const Synonym& synonym : kSynonyms) {
+    if (synonym.word == wanted) return synonym.verb;
+  }
+  std::vector<std::string_view> names = {"lock", "help"};
+  for (const Verb& verb : kVerbs) {
+    names.push_back(verb.name);
+    if (!verb.alias.empty()) names.push_back(verb.alias);
+  }
+  return nearest(wanted, names);
+}
+
+}  // namespace dcache::cli

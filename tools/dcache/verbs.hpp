@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The table of verbs. A row costs nothing; only the verb that the command line names is built.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "command.hpp"
+
+namespace dcache::cli {
+
+enum class Group { values, many, looking, locks };
+
+struct Verb {
+  std::string_view name;   ///< "get", or "lock run" for a verb of a family
+  std::string_view alias;  ///< another name for it, or nothing
+  Group group;
+  std::string_view summary;
+  Command (*build)();
+};
+
+[[nodiscard]] std::span<const Verb> verbs() noexcept;
+
+/// The verb that `words` begin with, and how many of them its name has.
+struct FoundVerb {
+  const Verb* verb = nullptr;
+  std::size_t words = 0;
+};
+[[nodiscard]] FoundVerb find_verb_named(const std::vector<std::string>& words) noexcept;
+
+/// Whether `word` is the first word of verbs that have two ("lock").
+[[nodiscard]] bool is_family(std::string_view word) noexcept;
+
+/// The verb or the words for it that people mean when they type `words`, which name no verb.
+[[nodiscard]] std::optional<std::string_view> suggest_verb(const std::vector<std::string>& words);
+
+// values.cpp
+Command build_get();
+Command build_set();
+Command build_add();
+Command build_delete();
+Command build_touch();
+Command build_incr();
+// many.cpp
+Command build_evict();
+Command build_expire();
+Command build_clear();
+// looking.cpp
+Command build_ls();
+Command build_tags();
+Command build_entry();
+Command build_stats();
+// locks.cpp
+Command build_lock_ls();
+Command build_lock_clear();
+// lock_run.cpp
+Command build_lock_run();
+
+}  // namespace dcache::cli
