@@ -111,7 +111,7 @@ void SqliteStore::store_row(Connection& connection, std::string_view key, const 
       connection.run(insert.bind(1, std::string_view(tag)).bind(2, id), "store a tag");
     }
   }
-  make_room(connection, key, file.empty() ? value.bytes.size() : 0);
+  make_room(connection, key);
 }
 
 std::optional<ValueFiles::Draft> SqliteStore::draft_for(std::string_view bytes) {
@@ -135,7 +135,7 @@ bool SqliteStore::put(std::string_view key, const NewValue& value, Put mode) {
     write.changing();
     write->run(put, "store a value");
     if (sqlite3_changes64(write->handle()) == 1) {
-      make_room(*write, key, value.bytes.size());
+      make_room(*write, key);
       sweep_now_and_then(*write);
       write.commit();
       return true;

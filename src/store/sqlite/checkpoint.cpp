@@ -23,9 +23,6 @@ void SqliteStore::after_commit() {
   if (pages >= checkpoint_after_) {
     checkpoint(pages >= kOverduePages);
     checkpoint_after_ = pages + kCheckpointPages / 4;
-  } else if (!reserve_log(*writer_, pages)) {
-    // The disk is full, so the log has to start anew earlier.
-    checkpoint(false);
   }
 }
 
@@ -37,7 +34,6 @@ void SqliteStore::checkpoint(bool wait) {
     if (checkpointer_ == nullptr) {
       checkpointer_ =
           std::make_unique<Connection>(file("cache.db"), Connection::Role::checkpointer, options_, now);
-      keep_reserved(*checkpointer_);
     }
     checkpointer_->set_deadline(now);
     if (checkpoints_need_guard_) {
@@ -72,6 +68,13 @@ void SqliteStore::trim_log() noexcept {
   } catch (const std::exception&) {
     // Somebody else is writing, and will do it.
   }
+}
+
+/// When a removal does not fit what is left of the log on a full disk.
+void SqliteStore::empty_log() {
+  if (!take_slot(deadline_from_now())) return;
+  checkpoint(true);
+  free_slot();
 }
 
 }  // namespace dcache::store::sqlite

@@ -57,8 +57,6 @@ const Settings& SqliteStore::current_settings(Connection& connection) {
   if (settings_version_ != version) {
     settings_ = read_settings(connection);
     settings_version_ = version;
-    // Others have taken pages, too.
-    spare_pages_ = 0;
   }
   return settings_;
 }
@@ -139,11 +137,9 @@ bool SqliteStore::remove_some(Connection& connection, std::int64_t keep, std::ui
   return !rows.empty();
 }
 
-/// Makes sure of room on the disk and brings the cache within its limit, inside the transaction that stored
-/// `keep` with `bytes` in its row.
-void SqliteStore::make_room(Connection& connection, std::string_view keep, std::uint64_t bytes) {
+/// Brings the cache within its limit, inside the transaction that stored `keep`.
+void SqliteStore::make_room(Connection& connection, std::string_view keep) {
   const Settings& settings = current_settings(connection);
-  reserve_pages(connection, bytes);
   if (settings.size_limit == 0 || bytes_used(connection) <= settings.size_limit) return;
   const std::string limit = "the size limit of '" + escape(directory_.path.native()) + "', " +
                             std::to_string(settings.size_limit) + " bytes";

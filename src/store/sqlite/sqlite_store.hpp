@@ -99,6 +99,7 @@ class SqliteStore final : public Store {
   void end_writing() noexcept;
   void after_commit();
   void checkpoint(bool wait);
+  void empty_log();
   void trim_log() noexcept;
 
   // The same for values in parts, on the connection that has a transaction open.
@@ -124,19 +125,13 @@ class SqliteStore final : public Store {
   void give_up_dead_files();
   void sweep_files();
 
-  // Room on the disk (reserve.cpp).
-  void reserve_pages(Connection& connection, std::uint64_t bytes);
-  bool reserve_log(Connection& connection, int pages);
-  static void keep_reserved(Connection& checkpointer);
-  void empty_log();
-
   // The size limit (limit.cpp).
   const Settings& current_settings(Connection& connection);
   static Settings read_settings(Connection& connection);
   std::uint64_t bytes_used(Connection& connection);
   std::uint64_t file_bytes(Connection& connection);
   void check_fits(std::uint64_t size);
-  void make_room(Connection& connection, std::string_view keep, std::uint64_t bytes);
+  void make_room(Connection& connection, std::string_view keep);
   void sweep_now_and_then(Connection& connection);
   bool remove_some(Connection& connection, std::int64_t keep, std::uint64_t& removed);
 
@@ -176,9 +171,6 @@ class SqliteStore final : public Store {
   std::vector<FileRef> dropped_files_;
   std::vector<FileRef> removed_files_;  ///< gone, but still noted in `trash`
   std::int64_t file_bytes_change_ = 0;
-  std::int64_t spare_pages_ = 0;  ///< that can surely be added to the database
-  std::int64_t log_bytes_ = 0;    ///< size of the log file, at least
-  int log_pages_ = 0;
   std::uint32_t puts_ = 0;
   Settings settings_;
   std::optional<std::uint32_t> settings_version_;
