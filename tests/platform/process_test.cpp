@@ -26,7 +26,12 @@ TEST_CASE("no two threads ever have the same agent, though the kernel uses their
     agents.insert(agent);
   }
   CHECK(agents.size() == kThreads + 1);
-  CHECK(agents.count(platform::new_agent()) == 0);
+  // One sequence for threads and for all else, so that none of these numbers comes back either.
+  const std::uint64_t handle = platform::new_agent();
+  CHECK(handle > *agents.rbegin());
+  std::uint64_t later = 0;
+  std::thread([&] { later = platform::thread_agent(); }).join();
+  CHECK(later > handle);
 }
 
 TEST_CASE("pid and tid are the kernel's numbers") {

@@ -9,12 +9,6 @@
 
 namespace dcache::store::sqlite {
 
-namespace {
-
-constexpr std::uint64_t kIdleLogBytes = 1U << 20;
-
-}  // namespace
-
 void SqliteStore::after_commit() {
   const int pages = writer_->wal_pages();
   // After one that could not copy everything (a reader is in the way) let the log grow a little first.
@@ -58,6 +52,7 @@ void SqliteStore::trim_log() noexcept {
   try {
     checkpoint(false);
     writer_->set_deadline(std::chrono::steady_clock::now());
+    writer_->execute(("PRAGMA journal_size_limit=" + std::to_string(kIdleLogBytes)).c_str(), "trim the log");
     // Changes nothing, but writes a page: SQLite leaves out an UPDATE that stores the same bytes again.
     writer_->execute(("PRAGMA user_version=" + std::to_string(kSchemaVersion)).c_str(), "trim the log");
   } catch (const std::exception&) {

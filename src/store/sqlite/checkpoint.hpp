@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+
 namespace dcache::store::sqlite {
 
-/// Pages in the log at which a writer runs a checkpoint.
-inline constexpr int kCheckpointPages = 1000;
+/// Pages in the log at which a writer runs a checkpoint: as many bytes as with SQLite's own defaults.
+inline constexpr int kCheckpointPages = 2000;
+
+/// What is kept of the log's file when a checkpoint has emptied it: while the cache is written to, and when
+/// it is closed. Cutting the file frees blocks that the next commits allocate anew, and then each fdatasync
+/// waits for the file system's journal: small writes take twice as long.
+inline constexpr std::uint64_t kBusyLogBytes = 8U << 20;
+inline constexpr std::uint64_t kIdleLogBytes = 1U << 20;
 
 /// Pages at which it waits for its turn to do so, because others kept it from checkpointing.
 inline constexpr int kOverduePages = 4 * kCheckpointPages;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "platform/fork.hpp"
+#include "store/sqlite/checkpoint.hpp"
 #include "store/sqlite/errors.hpp"
 
 namespace dcache::store::sqlite {
@@ -64,7 +65,7 @@ void Connection::configure(Role role, const Options& options) {
       options.durability == Durability::full ? "PRAGMA synchronous=FULL;" : "PRAGMA synchronous=NORMAL;";
   pragmas += "PRAGMA cache_size=-" + std::to_string(options.page_cache / 1024) + ";";
   if (role == Role::writer) {
-    pragmas += "PRAGMA journal_size_limit=1048576;";
+    pragmas += "PRAGMA journal_size_limit=" + std::to_string(kBusyLogBytes) + ";";
     sqlite3_wal_hook(
         handle(),
         [](void* self, sqlite3*, const char*, int pages) {
