@@ -95,7 +95,7 @@ class LockHandle::Impl {
  private:
   [[nodiscard]] locking::Agent me(Store& store) const;
   [[nodiscard]] locking::Hold wish(Store& store) const;
-  locking::Outcome try_once(Store& store, Deadline deadline);
+  locking::Outcome try_once(Store& store, Deadline deadline, std::uint64_t& seen);
   void granted(const locking::LockRecord& record, std::string bytes, bool owner_died);
   bool worth_a_try(Store& store) const;
   [[nodiscard]] std::function<bool(detail::CacheState&)> later() const DCACHE_REQUIRES(mutex_);
@@ -143,7 +143,8 @@ void LockHandle::Impl::granted(const locking::LockRecord& record, std::string by
   if (!deeper) owner_died_ = owner_died;
 }
 
-locking::Outcome LockHandle::Impl::try_once(Store& store, Deadline deadline) {
+/// `seen` becomes the fence of whoever keeps this try from the lock.
+locking::Outcome LockHandle::Impl::try_once(Store& store, Deadline deadline, std::uint64_t& seen) {
   locking::Hold wanted = wish(store);
   locking::LockRecord record{.kind = kind_, .fence = 0, .holders = {wanted}};
   std::string bytes;
@@ -169,6 +170,7 @@ locking::Outcome LockHandle::Impl::try_once(Store& store, Deadline deadline) {
   if (result.outcome == locking::Outcome::granted || result.outcome == locking::Outcome::again) {
     granted(*result.record, locking::print(*result.record), result.owner_died);
   }
+  if (result.record && !result.record->holders.empty()) seen = result.record->holders.front().fence;
   return result.outcome;
 }
 
@@ -187,11 +189,13 @@ LockHandle::Impl::Failed LockHandle::Impl::acquire(Deadline deadline, const std:
   for (std::uint64_t tries = 1;; ++tries) {
     if (tries == 1 || worth_a_try(store)) {
       const Deadline patience = std::chrono::steady_clock::now() + kStorePatience;
-      const locking::Outcome outcome = try_once(store, std::max(deadline, patience));
+      std::uint64_t seen = 0;
+      const locking::Outcome outcome = try_once(store, std::max(deadline, patience), seen);
       if (outcome == locking::Outcome::granted || outcome == locking::Outcome::again) return Failed::no;
       if (outcome == locking::Outcome::mine) {
+        // Unless another thread has just got it through this handle, and has yet to note that here.
         platform::MutexLock lock(mutex_);
-        if (thread_ == platform::thread_agent() && !leased_) return Failed::deadlock;
+        if (seen == fence_ && thread_ == platform::thread_agent() && !leased_) return Failed::deadlock;
       }
     }
     if (options_.max_tries != 0 && tries >= options_.max_tries) return Failed::tries;

@@ -182,7 +182,7 @@ TEST_CASE_FIXTURE(OneCache, "a handle that two threads share keeps them apart, a
   int inside = 0;
   int most = 0;
   const auto work = [&] {
-    for (int i = 0; i < 60; ++i) {
+    for (int i = 0; i < 500; ++i) {
       const std::scoped_lock hold(lock);
       most = std::max(most, ++inside);
       if (i % 8 == 0) std::this_thread::yield();
