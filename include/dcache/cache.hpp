@@ -10,7 +10,7 @@
 // may not be used in a forked child (Forked), which opens the directory again instead. A call waits for other
 // writers at most `Options::timeout`, then throws Timeout.
 //
-// Keys are any 0 to 4096 bytes, compared byte by byte; values at most 32 KiB. Time of expiry is wall-clock
+// Keys are any 0 to 4096 bytes, compared byte by byte; values at most 1 GiB. Time of expiry is wall-clock
 // time, so that it survives a reboot: a value is live until its time of expiry has come.
 //
 // Any call may throw: Timeout (other writers), Full (disk), ReadOnly, Corrupt (damaged data), IoError,
@@ -20,15 +20,21 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <initializer_list>
 #include <iterator>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "dcache/bytes.hpp"
+#include "dcache/check.hpp"
 #include "dcache/duration.hpp"
 #include "dcache/entry.hpp"
 #include "dcache/export.hpp"
@@ -46,7 +52,7 @@ class CacheState;
 }
 
 inline constexpr std::size_t kMaxKeyBytes = 4096;
-inline constexpr std::size_t kMaxValueBytes = 32768;
+inline constexpr std::size_t kMaxValueBytes = std::size_t{1} << 30;
 inline constexpr std::size_t kMaxTags = 64;
 inline constexpr std::size_t kMaxTagBytes = 256;
 
@@ -74,7 +80,8 @@ class DCACHE_EXPORT Cache {
   /// or mode, network file system: see `Options`), IoError.
   explicit Cache(const std::filesystem::path& directory, Options options = {});
 
-  /// As the constructor, from an address: a directory, or in time the address of another engine.
+  /// As the constructor, from an address: a directory, or "memory:" for a cache that lives in this object
+  /// alone, with the same promises inside one process (for tests, or where nothing should reach a disk).
   /// Throws Unsupported for an engine that this build does not have.
   [[nodiscard]] static Cache open(std::string_view address, Options options = {});
 
@@ -104,6 +111,52 @@ class DCACHE_EXPORT Cache {
   /// Removes `key` and says whether it was there and not expired. (C++'s word for delete.)
   bool erase(ByteView key);
 
+  /// Removes `key` and returns its value, in one step; of several callers exactly one gets it.
+  [[nodiscard]] std::optional<std::string> pop(ByteView key);
+
+  /// Stores `desired` if the value of `key` is `expected`, byte by byte, and says whether it did (compare and
+  /// set). Expiry and tags become those of `options`.
+  [[nodiscard]] bool replace(ByteView key, ByteView expected, ByteView desired,
+                             const SetOptions& options = {});
+
+  /// The values of several keys, in their order; a missing one is an empty optional. Each is read by itself:
+  /// values that are stored meanwhile may be seen for some keys and not for others (use `transact`
+  /// otherwise).
+  [[nodiscard]] std::vector<std::optional<std::string>> get_many(std::span<const ByteView> keys) const;
+  [[nodiscard]] std::vector<std::optional<std::string>> get_many(std::initializer_list<ByteView> keys) const {
+    return get_many(std::span(keys.begin(), keys.size()));
+  }
+
+  /// Stores several values under the same options in one transaction: all of them or none.
+  void set_many(std::span<const std::pair<ByteView, ByteView>> items, const SetOptions& options = {});
+  void set_many(std::initializer_list<std::pair<ByteView, ByteView>> items, const SetOptions& options = {}) {
+    set_many(std::span(items.begin(), items.size()), options);
+  }
+
+  /// Stores bytes as they come: `source` fills the span from its start and returns how many bytes it wrote; 0
+  /// is the end. What `source` throws ends the call, and nothing is stored. Nothing is locked while it runs.
+  void set_from(ByteView key, const std::function<std::size_t(std::span<std::byte>)>& source,
+                const SetOptions& options = {});
+  /// As above, what is left to read from a file descriptor.
+  void set_from(ByteView key, int descriptor, const SetOptions& options = {});
+
+  /// Hands the value to `sink` in parts, without holding all of it; says whether there was one. A large value
+  /// is verified as it goes: if it is damaged, Corrupt is thrown after `sink` has seen bytes of it.
+  bool get_to(ByteView key, const std::function<void(std::span<const std::byte>)>& sink) const;
+  /// As above, into a file descriptor.
+  bool get_to(ByteView key, int descriptor) const;
+
+  // These three are defined in dcache/json.hpp: include it to use them.
+
+  /// Stores a JSON document as text of format json.
+  void set_json(ByteView key, const nlohmann::json& json, const SetOptions& options = {});
+  /// The stored value as a JSON document; text is parsed. Throws WrongType if it is no JSON.
+  [[nodiscard]] std::optional<nlohmann::json> get_json(ByteView key) const;
+  /// The stored JSON document as a T, by nlohmann's conversions (from_json of T's namespace). Throws
+  /// WrongType if it is none.
+  template <class T>
+  [[nodiscard]] std::optional<T> get_as(ByteView key) const;
+
   /// Gives `key` a new expiry (`forever`: none) and says whether it was there and not expired. The value and
   /// its tags stay.
   bool touch(ByteView key, Duration expire);
@@ -122,25 +175,45 @@ class DCACHE_EXPORT Cache {
   template <class Body>
   auto transact(Body&& body) -> std::invoke_result_t<Body, Transaction&>;
 
-  /// The live entries, oldest insertion first (an overwritten value keeps its place). The result is a query:
-  /// each `begin()` looks anew, reads in pages, and holds nothing open in between, so that it disturbs no
-  /// writer; entries stored or removed during the walk may or may not be seen, none is seen twice.
+  /// The live entries, by default oldest insertion first (an overwritten value keeps its place). The result
+  /// is a query: each `begin()` looks anew, reads in pages, and holds nothing open in between, so that it
+  /// disturbs no writer. It is no snapshot: entries stored or removed during the walk may or may not be seen;
+  /// none is seen twice, and what stays is seen.
   [[nodiscard]] Entries entries(EntryFilter filter = {}) const;
 
   /// Removes the values that have any (or all) of `tags` and were stored before the call; in small steps, so
   /// that other writers need not wait. Returns how many. No tags: InvalidArgument.
   std::uint64_t evict(const Tags& tags, Match match = Match::any);
 
-  /// Removes the values whose time is over, in small steps. Returns how many.
+  /// Removes the values whose time is over, in small steps. Returns how many. Writes remove some now and then
+  /// by themselves.
   std::uint64_t expire();
 
   /// Removes all values stored before the call, in small steps. Locks stay. Returns how many.
   std::uint64_t clear();
 
+  /// Removes expired values, then others by the cache's policy until it is within its size limit. Writes do
+  /// this by themselves; call it after lowering the limit. Returns how many.
+  std::uint64_t cull();
+
   /// Number of live values, counted.
   [[nodiscard]] std::uint64_t size() const;
 
+  /// Bytes that the cache takes up, as `Settings::size_limit` counts them.
+  [[nodiscard]] std::uint64_t bytes() const;
+
+  [[nodiscard]] Settings settings() const;
+  /// Changes the settings for all users, atomically: `cache.configure([](Settings& s) { s.size_limit = n;
+  /// })`.
+  void configure(const std::function<void(Settings&)>& change);
+
   [[nodiscard]] Stats stats() const;
+
+  /// Looks at all that is stored, beside its users: the database, every value and its checksum, tags, and
+  /// value files both ways. With `fix` it mends what it finds, in small steps; what is damaged is moved below
+  /// DIR/damaged for people to look at, and is a miss from then on. Damage is reported, not thrown. Throws
+  /// Misuse inside `transact`.
+  CheckReport check(const CheckOptions& options = {});
 
   /// The cache's real directory, absolute and without symbolic links.
   [[nodiscard]] const std::filesystem::path& directory() const;
@@ -170,6 +243,11 @@ class DCACHE_EXPORT Transaction {
   [[nodiscard]] bool contains(ByteView key) const { return cache_.contains(key); }
   bool erase(ByteView key) { return cache_.erase(key); }
   bool touch(ByteView key, Duration expire) { return cache_.touch(key, expire); }
+  [[nodiscard]] std::optional<std::string> pop(ByteView key) { return cache_.pop(key); }
+  [[nodiscard]] bool replace(ByteView key, ByteView expected, ByteView desired,
+                             const SetOptions& options = {}) {
+    return cache_.replace(key, expected, desired, options);
+  }
   std::int64_t incr(ByteView key, std::int64_t delta = 1, std::int64_t initial = 0,
                     const SetOptions& options = {}) {
     return cache_.incr(key, delta, initial, options);

@@ -5,6 +5,7 @@
 
 #include "dcache/bytes.hpp"
 #include "dcache/cache.hpp"
+#include "dcache/check.hpp"
 #include "dcache/duration.hpp"
 #include "dcache/entry.hpp"
 #include "dcache/error.hpp"

@@ -23,12 +23,20 @@ struct Entry {
   Format format = Format::bytes;
 };
 
+/// In which order a listing goes.
+enum class Order {
+  inserted,  ///< first insertion of the key; an overwritten value keeps its place
+  key,       ///< byte by byte
+};
+
 /// Which entries a listing shows. All conditions must hold; the default shows every live entry.
 struct EntryFilter {
   std::string prefix = {};   ///< keys that begin with these bytes
   Tags tags = {};            ///< none = whatever the tags
   Match match = Match::all;  ///< how several tags select
-  bool values = true;        ///< false leaves `Entry::value` empty and reads no value
+  Order order = Order::inserted;
+  bool reverse = false;
+  bool values = true;  ///< false leaves `Entry::value` empty and reads no value
 };
 
 }  // namespace dcache

@@ -81,7 +81,7 @@ struct Holder {
 /// A lock as `locks` shows it.
 struct LockInfo {
   std::string key;
-  std::string kind;  ///< "lock" or "rlock"
+  std::string kind;  ///< "lock" or "rlock"; "damaged" for a record that cannot be read
   std::vector<Holder> holders;
 };
 
@@ -178,8 +178,8 @@ struct LockFilter {
   Tags tags = {};           ///< locks whose holder has all of these tags
 };
 
-/// The locks that are held, or whose holder died and that nobody has taken since, in order of key.
-/// Throws Corrupt for a damaged record, naming its key.
+/// The locks that are held, or whose holder died and that nobody has taken since, in order of key. A damaged
+/// record is shown as such, without holders.
 [[nodiscard]] DCACHE_EXPORT std::vector<LockInfo> locks(const Cache& cache, const LockFilter& filter = {});
 
 struct ClearOptions {

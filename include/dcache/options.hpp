@@ -41,9 +41,27 @@ struct Options {
   /// Bytes of page cache for each connection (one writer, and a reader for each thread that reads at the same
   /// time). More helps a database that is larger than this; an idle cache uses little of it.
   std::uint64_t page_cache = 8ULL << 20;
+  /// Values of more bytes than this go to files of their own, smaller ones into the database. Between 1 KiB
+  /// and 1 MiB; what was stored before stays where it is.
+  std::uint64_t file_threshold = 32 << 10;
   /// Told of failures that no call can report, as a release that could not be committed yet. Called on the
   /// thread where it happened, outside of all transactions; it must not throw. The library never prints.
   std::function<void(const Error&)> on_error = {};
+};
+
+/// What is removed when a cache outgrows its size limit.
+enum class Policy {
+  none,    ///< nothing: what does not fit is refused with Full
+  oldest,  ///< what was inserted first
+};
+
+/// Settings that are stored with the cache and hold for all its users. A change is seen by other processes
+/// with their next write.
+struct Settings {
+  /// Bytes that the cache may take up: pages of the database in use and value files. 0 = no limit. After a
+  /// write the cache is within it; what was just stored is never removed for it.
+  std::uint64_t size_limit = 0;
+  Policy policy = Policy::oldest;
 };
 
 /// What goes with a stored value.

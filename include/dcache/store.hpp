@@ -22,6 +22,7 @@
 
 #include "dcache/bytes.hpp"
 #include "dcache/cache.hpp"
+#include "dcache/check.hpp"
 #include "dcache/duration.hpp"
 #include "dcache/entry.hpp"
 #include "dcache/liveness.hpp"
@@ -56,6 +57,12 @@ class FunctionRef<Result(Args...)> {
 /// A moment of the monotonic clock at which a call stops waiting; `kNoDeadline` waits for ever.
 using Deadline = std::chrono::steady_clock::time_point;
 inline constexpr Deadline kNoDeadline = Deadline::max();
+
+/// Hands out the next bytes of a value: fills at most `size` bytes and returns how many; 0 is the end.
+using Source = FunctionRef<std::size_t(char* buffer, std::size_t size)>;
+
+/// Takes the next bytes of a value.
+using Sink = FunctionRef<void(std::string_view bytes)>;
 
 /// A value on its way in. Nothing is owned.
 struct NewValue {
@@ -121,8 +128,19 @@ class DCACHE_EXPORT Store {
   virtual bool put(std::string_view key, const NewValue& value, Put mode) = 0;
   /// Removes a value; whether it was live.
   virtual bool erase(std::string_view key) = 0;
+  /// As `put` with Put::always; the bytes come from `source` instead of `value.bytes`.
+  virtual void put_from(std::string_view key, const NewValue& value, Source source) = 0;
+  /// Hands the bytes of a live value to `sink`, in parts; whether there was one. If they turn out damaged,
+  /// Corrupt is thrown after `sink` has seen some.
+  virtual bool get_to(std::string_view key, Sink sink) = 0;
+  /// Removes a live value and returns it, in one step.
+  virtual std::optional<Entry> pop(std::string_view key) = 0;
+  /// Replaces the value if its bytes are `expected`, in one step. Whether it did.
+  virtual bool replace(std::string_view key, std::string_view expected, const NewValue& desired) = 0;
+
   /// Runs `f` once or more on the live entry (or null) and does what the last run returned, in one atomic
-  /// step with what `f` saw. `f` must be pure. What the returned change points at must outlive the call.
+  /// step with what `f` saw. `f` must be pure. What the returned change points at must outlive the call. A
+  /// large value may be left out of the entry: then it is empty although `size` is not 0.
   virtual void update(std::string_view key, FunctionRef<Change(const Entry*)> f) = 0;
 
   virtual std::unique_ptr<Scan> scan(const EntryFilter& filter) = 0;
@@ -133,9 +151,22 @@ class DCACHE_EXPORT Store {
   virtual std::uint64_t clear() = 0;
   virtual std::uint64_t expire() = 0;
 
+  /// Removes what has expired, then by policy until the cache is within its size limit. Returns how many.
+  virtual std::uint64_t cull() = 0;
+
   /// Number of live values, counted.
   virtual std::uint64_t size() = 0;
+  /// Bytes that the cache takes up.
+  virtual std::uint64_t bytes() = 0;
+
+  /// What is stored with the cache for all its users.
+  virtual Settings settings() = 0;
+  virtual void change_settings(FunctionRef<void(Settings&)> change) = 0;
   virtual Stats stats() = 0;
+
+  /// Looks for damage, outside of transactions. What an engine that keeps nothing on a disk can say is the
+  /// default: it reads everything.
+  virtual CheckReport check(const CheckOptions& options);
 
   // Records. A fence is a number that the store hands out; it only grows and never repeats.
 

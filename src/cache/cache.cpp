@@ -10,6 +10,7 @@
 #include "dcache/error.hpp"
 #include "dcache/store.hpp"
 #include "platform/directory.hpp"
+#include "platform/file.hpp"
 #include "store/engines.hpp"
 
 namespace dcache {
@@ -25,6 +26,10 @@ void check_options(const Options& options) {
   if (options.timeout < Duration(std::chrono::seconds(0))) {
     throw InvalidArgument("Options::timeout cannot be negative; 0 means one try, dcache::forever no limit");
   }
+  if (options.file_threshold < 1024 || options.file_threshold > (1U << 20)) {
+    throw InvalidArgument("Options::file_threshold must be between 1 KiB and 1 MiB, not " +
+                          std::to_string(options.file_threshold) + " bytes");
+  }
 }
 
 std::shared_ptr<detail::CacheState> open_directory_state(const std::filesystem::path& path, Options options) {
@@ -34,6 +39,25 @@ std::shared_ptr<detail::CacheState> open_directory_state(const std::filesystem::
   std::unique_ptr<Store> store = store::open_sqlite(std::move(directory), options);
   return std::make_shared<detail::CacheState>(std::move(real), std::move(options), std::move(store));
 }
+
+/// The arguments of a call that stores a value, checked, with the expiry as a moment.
+class Checked {
+ public:
+  Checked(ByteView key, ByteView value, const SetOptions& options)
+      : bytes_(value), expires_(expiry(options)) {
+    check_key(key.view());
+    check_value_size(key.view(), value.size());
+    if (!options.tags.empty()) tags_ = checked_tags(options.tags);
+  }
+  [[nodiscard]] NewValue value() const {
+    return {.bytes = bytes_.view(), .format = bytes_.format(), .expires = expires_, .tags = tags_};
+  }
+
+ private:
+  ByteView bytes_;
+  std::optional<Timestamp> expires_;
+  std::vector<std::string> tags_;
+};
 
 }  // namespace
 
@@ -49,6 +73,11 @@ Cache::Cache(const std::filesystem::path& directory, Options options) {
 Cache::Cache(std::shared_ptr<detail::CacheState> state) : state_(std::move(state)) {}
 
 Cache Cache::open(std::string_view address, Options options) {
+  if (address == "memory:") {
+    check_options(options);
+    std::unique_ptr<Store> store = store::open_memory(options);
+    return Cache(std::make_shared<detail::CacheState>("memory:", std::move(options), std::move(store)));
+  }
   if (is_engine_address(address)) {
     throw Unsupported("'" + escape(address) +
                       "' names an engine that this build does not have; it has directories");
@@ -61,23 +90,77 @@ Cache& Cache::operator=(Cache&&) noexcept = default;
 Cache::~Cache() = default;
 
 void Cache::set(ByteView key, ByteView value, const SetOptions& options) {
-  check_key(key.view());
-  check_value(key.view(), value.view());
-  const std::vector<std::string> tags =
-      options.tags.empty() ? std::vector<std::string>() : checked_tags(options.tags);
-  const NewValue stored{
-      .bytes = value.view(), .format = value.format(), .expires = expiry(options), .tags = tags};
-  state_->store().put(key.view(), stored, Store::Put::always);
+  const Checked checked(key, value, options);
+  state_->store().put(key.view(), checked.value(), Store::Put::always);
 }
 
 bool Cache::add(ByteView key, ByteView value, const SetOptions& options) {
+  const Checked checked(key, value, options);
+  return state_->store().put(key.view(), checked.value(), Store::Put::if_absent);
+}
+
+bool Cache::replace(ByteView key, ByteView expected, ByteView desired, const SetOptions& options) {
+  const Checked checked(key, desired, options);
+  return state_->store().replace(key.view(), expected.view(), checked.value());
+}
+
+void Cache::set_many(std::span<const std::pair<ByteView, ByteView>> items, const SetOptions& options) {
+  // All are checked before the first is stored.
+  std::vector<Checked> checked;
+  checked.reserve(items.size());
+  for (const auto& [key, value] : items) checked.emplace_back(key, value, options);
+  transact([&](Transaction&) {
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      state_->store().put(items[i].first.view(), checked[i].value(), Store::Put::always);
+    }
+  });
+}
+
+void Cache::set_from(ByteView key, const std::function<std::size_t(std::span<std::byte>)>& source,
+                     const SetOptions& options) {
+  const Checked checked(key, ByteView(std::span<const std::byte>()), options);
+  std::uint64_t total = 0;
+  state_->store().put_from(key.view(), checked.value(), [&](char* buffer, std::size_t size) {
+    const std::size_t n = source(std::span(reinterpret_cast<std::byte*>(buffer), size));
+    if (n > size)
+      throw InvalidArgument("a source of bytes says that it wrote more than it was given room for");
+    check_value_size(key.view(), total += n);
+    return n;
+  });
+}
+
+void Cache::set_from(ByteView key, int descriptor, const SetOptions& options) {
+  const auto source = [&](std::span<std::byte> room) {
+    return platform::read_descriptor(descriptor, reinterpret_cast<char*>(room.data()), room.size());
+  };
+  set_from(key, source, options);
+}
+
+bool Cache::get_to(ByteView key, const std::function<void(std::span<const std::byte>)>& sink) const {
   check_key(key.view());
-  check_value(key.view(), value.view());
-  const std::vector<std::string> tags =
-      options.tags.empty() ? std::vector<std::string>() : checked_tags(options.tags);
-  const NewValue stored{
-      .bytes = value.view(), .format = value.format(), .expires = expiry(options), .tags = tags};
-  return state_->store().put(key.view(), stored, Store::Put::if_absent);
+  return state_->store().get_to(key.view(),
+                                [&](std::string_view bytes) { sink(std::as_bytes(std::span(bytes))); });
+}
+
+bool Cache::get_to(ByteView key, int descriptor) const {
+  check_key(key.view());
+  return state_->store().get_to(
+      key.view(), [&](std::string_view bytes) { platform::write_descriptor(descriptor, bytes); });
+}
+
+std::vector<std::optional<std::string>> Cache::get_many(std::span<const ByteView> keys) const {
+  for (const ByteView& key : keys) check_key(key.view());
+  std::vector<std::optional<std::string>> values;
+  values.reserve(keys.size());
+  for (const ByteView& key : keys) values.push_back(state_->store().get(key.view()));
+  return values;
+}
+
+std::optional<std::string> Cache::pop(ByteView key) {
+  check_key(key.view());
+  std::optional<Entry> entry = state_->store().pop(key.view());
+  if (!entry) return std::nullopt;
+  return std::move(entry->value);
 }
 
 std::optional<std::string> Cache::get(ByteView key) const {
@@ -149,6 +232,14 @@ std::uint64_t Cache::evict(const Tags& tags, Match match) {
 
 std::uint64_t Cache::expire() { return state_->store().expire(); }
 std::uint64_t Cache::clear() { return state_->store().clear(); }
+std::uint64_t Cache::cull() { return state_->store().cull(); }
+std::uint64_t Cache::bytes() const { return state_->store().bytes(); }
+Settings Cache::settings() const { return state_->store().settings(); }
+
+void Cache::configure(const std::function<void(Settings&)>& change) {
+  state_->store().change_settings([&](Settings& settings) { change(settings); });
+}
+
 std::uint64_t Cache::size() const { return state_->store().size(); }
 Stats Cache::stats() const { return state_->store().stats(); }
 const std::filesystem::path& Cache::directory() const { return state_->directory(); }

@@ -24,10 +24,10 @@ void check_key(std::string_view key) {
                         std::to_string(kMaxKeyBytes) + "; use a hash of it");
 }
 
-void check_value(std::string_view key, std::string_view value) {
-  if (value.size() <= kMaxValueBytes) return;
+void check_value_size(std::string_view key, std::uint64_t size) {
+  if (size <= kMaxValueBytes) return;
   throw InvalidArgument("the value for key '" + escape(key, kShownBytes) + "' is too large: " +
-                        std::to_string(value.size()) + " bytes, at most " + std::to_string(kMaxValueBytes));
+                        std::to_string(size) + " bytes, at most " + std::to_string(kMaxValueBytes));
 }
 
 std::vector<std::string> checked_tags(const Tags& tags) {

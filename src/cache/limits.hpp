@@ -15,7 +15,7 @@ namespace dcache {
 
 /// Each throws InvalidArgument, naming what is wrong and the limit.
 void check_key(std::string_view key);
-void check_value(std::string_view key, std::string_view value);
+void check_value_size(std::string_view key, std::uint64_t size);
 
 /// The tags sorted and without repeats, checked.
 std::vector<std::string> checked_tags(const Tags& tags);

@@ -35,9 +35,13 @@ std::vector<LockInfo> locks(const Cache& cache, const LockFilter& filter) {
        after = page.back().key) {
     for (const Record& stored : page) {
       if (!stored.key.starts_with(filter.prefix)) continue;
-      const locking::LockRecord record = locking::read_record(&stored.bytes, stored.key, state).value();
-      LockInfo info{.key = stored.key, .kind = std::string(locking::name(record.kind)), .holders = {}};
-      for (const locking::Hold& hold : record.holders) info.holders.push_back(locking::describe(hold, store));
+      const std::optional<locking::LockRecord> record = locking::parse(stored.bytes);
+      LockInfo info{.key = stored.key, .kind = "damaged", .holders = {}};
+      if (record) {
+        info.kind = locking::name(record->kind);
+        for (const locking::Hold& hold : record->holders)
+          info.holders.push_back(locking::describe(hold, store));
+      }
       if (selected(info, tags)) found.push_back(std::move(info));
     }
   }

@@ -26,6 +26,14 @@ std::int64_t boottime_ns() noexcept {
 #endif
 }
 
+std::int64_t coarse_monotonic_ns() noexcept {
+#ifdef CLOCK_MONOTONIC_COARSE
+  return read_clock(CLOCK_MONOTONIC_COARSE);
+#else
+  return read_clock(CLOCK_MONOTONIC);
+#endif
+}
+
 void sleep_for(Duration duration) noexcept {
   const std::int64_t ns = duration.nanoseconds().count();
   if (ns <= 0) return;

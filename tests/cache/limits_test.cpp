@@ -49,24 +49,26 @@ TEST_CASE_FIXTURE(OneCache, "a key of 4097 bytes is refused by every call, and n
   CHECK(cache.size() == 0);
 }
 
-TEST_CASE_FIXTURE(OneCache, "a value of 32768 bytes comes back whole") {
-  std::string value(kMaxValueBytes, '\0');
-  REQUIRE(value.size() == 32768);
-  for (std::size_t i = 0; i < value.size(); ++i) value[i] = static_cast<char>(i * 131 + i / 256);
-  cache.set("k", value);
-  CHECK(cache.get("k") == value);
-  CHECK(cache.touch("k", 1h));
-  CHECK(cache.get("k") == value);
-  CHECK(cache.entry("k")->size == 32768);
+TEST_CASE_FIXTURE(OneCache, "a value of any size around the threshold of files comes back whole") {
+  for (const std::size_t size : {32767U, 32768U, 32769U, 1000000U}) {
+    std::string value(size, '\0');
+    for (std::size_t i = 0; i < value.size(); ++i) value[i] = static_cast<char>(i * 131 + i / 256);
+    cache.set("k", value);
+    CHECK(cache.get("k") == value);
+    CHECK(cache.touch("k", 1h));
+    CHECK(cache.get("k") == value);
+    CHECK(cache.entry("k")->size == size);
+  }
 }
 
-TEST_CASE_FIXTURE(OneCache, "a value of 32769 bytes is refused, and the old one stays") {
-  const std::string value(kMaxValueBytes + 1, 'v');
+TEST_CASE_FIXTURE(OneCache, "a value of more than 1 GiB is refused, and the old one stays") {
+  // Only its size is looked at.
+  const std::string_view value("v", kMaxValueBytes + 1);
   cache.set("k", "old");
   const auto wal_before = cache.stats().wal_bytes;
   const std::string text = thrown<InvalidArgument>([&] { cache.set("k", value); });
-  CHECK(has(text, "32769"));
-  CHECK(has(text, "32768"));
+  CHECK(has(text, "1073741825"));
+  CHECK(has(text, "1073741824"));
   CHECK(has(text, "'k'"));
   CHECK_THROWS_AS(static_cast<void>(cache.add("new", value)), InvalidArgument);
   CHECK(cache.get("k") == "old");

@@ -114,7 +114,8 @@ def test_a_damaged_record_is_65_and_force_removes_it(dcache):
     database.execute(f"UPDATE {table} SET {column} = x'7b7d' WHERE CAST({column} AS TEXT) LIKE '%holders%'")
     database.commit()
     database.close()
-    assert dcache("locks").code == 65
+    shown = dcache("locks", "--json")
+    assert shown.code == 0 and [(line["key"], line["kind"]) for line in shown.lines()] == [("k", "damaged")]
     assert dcache("lock", "run", "-n", "k", "--", "true").code == 65
     refused = dcache("lock", "clear", "k")
     assert refused.code == 77 and "dcache lock clear --force k" in refused.err

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import base64
+import os
 import time
 
 import pytest
@@ -139,3 +140,13 @@ def test_json_carries_bytes_as_base64(dcache):
         dcache("set", "k", "-", input=b"\xff" * size)
         got = dcache("get", "k", "--json").json()
         assert base64.b64decode(got.get("value_b64", "")) == b"\xff" * size
+
+
+@pytest.mark.parametrize("size", [0, 1, 40_000, 1 << 20, (1 << 20) + 1, 5_000_000])
+@pytest.mark.parametrize("verb", ["set", "add"])
+def test_a_value_of_any_size_comes_back_as_it_was(dcache, verb, size):
+    value = os.urandom(size)
+    assert dcache(verb, "k", "-", "--tag", "t", input=value).code == 0
+    assert dcache("get", "k").out == value
+    assert dcache("evict", "t").code == 0
+    assert not [path for path in (dcache.dir / "values").rglob("*") if path.is_file()]

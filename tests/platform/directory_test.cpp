@@ -48,7 +48,7 @@ TEST_SUITE("process") {
         CHECK(mode_of(file.path()) == 0600);
         ++files;
       }
-      CHECK(files == 4);  // cache.db, -wal, -shm and life
+      CHECK(files == 5);  // cache.db, -wal, -shm, life and spare
     }
   }
 

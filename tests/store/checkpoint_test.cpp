@@ -51,7 +51,7 @@ TEST_CASE_FIXTURE(
 TEST_CASE_FIXTURE(OneCache,
                   "a log that one great transaction has made long is cut when the cache is closed") {
   cache.transact([](Transaction& transaction) {
-    for (int i = 0; i < 600; ++i) transaction.set("k" + std::to_string(i), std::string(kMaxValueBytes, 'v'));
+    for (int i = 0; i < 600; ++i) transaction.set("k" + std::to_string(i), std::string(32 << 10, 'v'));
   });
   CHECK(log_bytes(path()) > kMebibyte);
   { const Cache closing = std::move(cache); }
@@ -61,7 +61,7 @@ TEST_CASE_FIXTURE(OneCache,
 
 TEST_CASE_FIXTURE(OneCache, "a cache that is kept open falls back to a log of 8 MiB") {
   cache.transact([](Transaction& transaction) {
-    for (int i = 0; i < 600; ++i) transaction.set("k" + std::to_string(i), std::string(kMaxValueBytes, 'v'));
+    for (int i = 0; i < 600; ++i) transaction.set("k" + std::to_string(i), std::string(32 << 10, 'v'));
   });
   for (int i = 0; i < 10; ++i) cache.set("after", std::to_string(i));
   CHECK(log_bytes(path()) <= 8 * kMebibyte);

@@ -7,6 +7,12 @@
 
 using namespace dcache::store::sqlite;
 
+namespace {
+
+std::uint64_t sum_of(const RowHead& head, std::string_view value) { return checksum(head) + hash_of(value); }
+
+}  // namespace
+
 TEST_CASE("tags come out of their blob as they went in") {
   for (const std::vector<std::string>& tags : {std::vector<std::string>{}, std::vector<std::string>{"a"},
                                                std::vector<std::string>{"a", "bc", std::string(256, 'd')},
@@ -29,12 +35,12 @@ TEST_CASE("a blob of tags that is cut short or too long is refused") {
 }
 
 TEST_CASE("the checksum changes with every part of a row, and a new expiry needs only the head") {
-  RowHead head{.key = "key", .stored = 1, .expires = std::nullopt, .format = 1, .tags = {}};
-  std::set<std::uint64_t> sums{checksum(head, "value")};
+  RowHead head{.key = "key", .stored = 1, .expires = std::nullopt, .format = 1, .tags = {}, .file = {}};
+  std::set<std::uint64_t> sums{sum_of(head, "value")};
   const auto changed = [&](auto&& change) {
     RowHead other = head;
     change(other);
-    CHECK(sums.insert(checksum(other, "value")).second);
+    CHECK(sums.insert(sum_of(other, "value")).second);
   };
   changed([](RowHead& row) { row.key = "kez"; });
   changed([](RowHead& row) { row.key = ""; });
@@ -43,10 +49,11 @@ TEST_CASE("the checksum changes with every part of a row, and a new expiry needs
   changed([](RowHead& row) { row.expires = 1; });
   changed([](RowHead& row) { row.format = 2; });
   changed([](RowHead& row) { row.tags = "x"; });
-  CHECK(sums.insert(checksum(head, "valuf")).second);
-  CHECK(sums.insert(checksum(head, "")).second);
+  changed([](RowHead& row) { row.file = "x"; });
+  CHECK(sums.insert(sum_of(head, "valuf")).second);
+  CHECK(sums.insert(sum_of(head, "")).second);
 
   RowHead retimed = head;
   retimed.expires = 99;
-  CHECK(checksum(retimed, "value") == checksum(head, "value") - checksum(head) + checksum(retimed));
+  CHECK(sum_of(retimed, "value") == sum_of(head, "value") - checksum(head) + checksum(retimed));
 }

@@ -8,7 +8,6 @@
 #include <memory>
 
 #include "context.hpp"
-#include "dcache/error.hpp"
 #include "errors.hpp"
 #include "text.hpp"
 #include "verbs.hpp"
@@ -87,10 +86,8 @@ std::string command_to_force(const Context& context, const Clearing& given,
 /// Why a lock was not cleared, and what would clear it.
 std::string why_refused(const Context& context, const Cache& cache, const Clearing& given) {
   const std::string what = "lock " + in_quotes(given.key) + " was not cleared: ";
-  std::optional<LockInfo> lock;
-  try {
-    lock = find_lock(cache, given.key);
-  } catch (const Corrupt&) {
+  const std::optional<LockInfo> lock = find_lock(cache, given.key);
+  if (lock && lock->kind == "damaged") {
     return what + "its record is damaged; to remove it: " + command_to_force(context, given, std::nullopt);
   }
   if (!lock || lock->holders.empty()) return what + "it was changing hands; try again";
@@ -134,7 +131,8 @@ Command build_lock_ls() {
               "  leased   its holder runs, and loses it when LEASE is over\n"
               "  expired  its lease is over: the next one gets it\n"
               "  dead     its holder is gone: the next one gets it\n"
-              "  unknown  whether its holder runs cannot be told from here",
+              "  unknown  whether its holder runs cannot be told from here\n"
+              "A record that cannot be read is of kind 'damaged': lock clear --force removes it.",
           .examples =
               "  dcache locks\n"
               "  dcache lock ls nightly: --tag db\n"
@@ -160,6 +158,7 @@ Command build_lock_ls() {
             const std::vector<LockInfo> found = locks(cache, {.prefix = given->prefix, .tags = given->tags});
             for (const LockInfo& lock : found) {
               for (const Holder& holder : lock.holders) listing.add(row_for(lock, holder));
+              if (lock.kind == "damaged") listing.add({{"key", lock.key}, {"kind", lock.kind}});
             }
             listing.end();
             if (found.empty()) context.note("no locks");

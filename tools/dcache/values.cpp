@@ -3,9 +3,9 @@
 // Verbs on single values: get, set, add, delete, touch, incr.
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <memory>
+#include <span>
 
 #include "context.hpp"
 #include "dcache/error.hpp"
@@ -22,23 +22,25 @@ using Times = Argument::Times;
 constexpr std::string_view kKeyHelp = "the key: any bytes, at most 4096";
 constexpr std::string_view kExpireHelp = "life from now: 90s, 10m, 2h, 7d, 500ms, 1h30m; never (default)";
 
-std::string read_stdin() {
-  std::string text;
-  std::array<char, 1U << 14> buffer{};
-  // One byte more than fits tells that it does not; endless input must not fill the memory.
-  while (text.size() <= kMaxValueBytes) {
-    const ssize_t count = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+/// Reads into all of `room` if there is that much; fewer bytes mean the end.
+std::size_t read_stdin(std::span<char> room) {
+  std::size_t have = 0;
+  while (have < room.size()) {
+    const ssize_t count = ::read(STDIN_FILENO, room.data() + have, room.size() - have);
     if (count > 0) {
-      text.append(buffer.data(), static_cast<std::size_t>(count));
+      have += static_cast<std::size_t>(count);
     } else if (count == 0) {
-      return text;
+      break;
     } else if (errno != EINTR) {
       const int error = errno;
       throw Failure(kIo, "cannot read stdin: " + errno_text(error));
     }
   }
-  throw UsageError("the value on stdin is too large: more than " + std::to_string(kMaxValueBytes) + " bytes");
+  return have;
 }
+
+/// What is held in memory of a value on stdin.
+constexpr std::size_t kHeadBytes = std::size_t{1} << 20;
 
 struct Storing {
   std::string key;
@@ -46,19 +48,39 @@ struct Storing {
   std::vector<std::string> tags;
   Lifetime expire;
 
-  [[nodiscard]] std::string bytes() const {
+  /// The value, or the first kHeadBytes of one that goes on on stdin.
+  [[nodiscard]] std::string head() const {
     if (value && *value != "-") return *value;
     if (!value && ::isatty(STDIN_FILENO) == 1) {
       throw UsageError("VALUE is missing; give it, or - to type it here and end it with Ctrl-D");
     }
-    return read_stdin();
+    std::string bytes(kHeadBytes, '\0');
+    bytes.resize(read_stdin(bytes));
+    return bytes;
+  }
+  /// Whether stdin may have more than that. An argument is never so long (MAX_ARG_STRLEN).
+  [[nodiscard]] static bool goes_on(const std::string& head) { return head.size() == kHeadBytes; }
+  /// All of it; endless input must not fill the memory.
+  [[nodiscard]] std::string whole() const {
+    std::string bytes = head();
+    for (std::size_t more = bytes.size(); more == kHeadBytes;) {
+      if (bytes.size() > kMaxValueBytes) {
+        throw UsageError("the value on stdin is too large: more than " + std::to_string(kMaxValueBytes) +
+                         " bytes");
+      }
+      const std::size_t had = bytes.size();
+      bytes.resize(had + kHeadBytes);
+      more = read_stdin(std::span(bytes).subspan(had));
+      bytes.resize(had + more);
+    }
+    return bytes;
   }
   [[nodiscard]] SetOptions options() const { return {.expire = expire.time, .tags = tags}; }
 
   [[nodiscard]] std::vector<Argument> arguments() {
     return {positional("KEY", key, Times::required, kKeyHelp),
             positional("VALUE", value, Times::optional,
-                       "the value: at most 32 KiB; - or nothing reads it from stdin"),
+                       "the value: at most 1 GiB; - or nothing reads it from stdin"),
             option("-t,--tag", "TAG", tags, "a tag of the value"),
             option("-e,--expire", "TIME", expire, kExpireHelp)};
   }
@@ -84,17 +106,26 @@ Command build_get() {
               "  page=$(dcache get page) || page=$(make-page)\n",
           .arguments = {positional("KEY", given->key, Times::required, kKeyHelp)},
           .run = [given](Context& context) -> int {
-            const std::optional<std::string> value = context.open(Context::Missing::fail).get(given->key);
-            if (!value) {
+            const Cache cache = context.open(Context::Missing::fail);
+            std::optional<std::string> value;
+            char last = '\0';
+            bool found = false;
+            if (context.json()) {
+              value = cache.get(given->key);
+              found = value.has_value();
+            } else {
+              found = cache.get_to(given->key, [&](std::span<const std::byte> part) {
+                const std::string_view bytes(reinterpret_cast<const char*>(part.data()), part.size());
+                context.out().write(bytes);
+                if (!bytes.empty()) last = bytes.back();
+              });
+            }
+            if (!found) {
               context.note("there is no entry " + in_quotes(given->key));
               return kNo;
             }
-            if (context.json()) {
-              context.show({{"key", given->key}, {"value", *value}});
-              return kDone;
-            }
-            context.out().write(*value);
-            if (Output::is_terminal() && !value->ends_with('\n')) context.out().write("\n");
+            if (value) context.show({{"key", given->key}, {"value", *value}});
+            if (!value && Output::is_terminal() && last != '\n') context.out().write("\n");
             return kDone;
           }};
 }
@@ -110,8 +141,21 @@ Command build_set() {
               "  curl -s https://example.org | dcache set page\n",
           .arguments = given->arguments(),
           .run = [given](Context& context) -> int {
-            const std::string value = given->bytes();
-            context.open(Context::Missing::make).set(given->key, as_value(value), given->options());
+            std::string head = given->head();
+            Cache cache = context.open(Context::Missing::make);
+            if (!Storing::goes_on(head)) {
+              cache.set(given->key, as_value(head), given->options());
+            } else {
+              std::string_view left = head;
+              const auto source = [&](std::span<std::byte> room) {
+                char* const to = reinterpret_cast<char*>(room.data());
+                if (left.empty()) return read_stdin({to, room.size()});
+                const std::size_t count = left.copy(to, room.size());
+                left.remove_prefix(count);
+                return count;
+              };
+              cache.set_from(given->key, source, given->options());
+            }
             context.tell({{"key", given->key}, {"stored", true}}, "");
             return kDone;
           }};
@@ -127,7 +171,7 @@ Command build_add() {
               "  dcache add seen:$id '' --expire 7d || echo 'seen before'\n",
           .arguments = given->arguments(),
           .run = [given](Context& context) -> int {
-            const std::string value = given->bytes();
+            const std::string value = given->whole();
             Cache cache = context.open(Context::Missing::make);
             const bool added = cache.add(given->key, as_value(value), given->options());
             context.tell({{"key", given->key}, {"added", added}}, "");

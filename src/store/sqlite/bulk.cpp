@@ -3,7 +3,9 @@
 // Removing and counting many values, in steps short enough that other writers need not notice.
 #include <algorithm>
 
+#include "dcache/error.hpp"
 #include "platform/clock.hpp"
+#include "store/sqlite/errors.hpp"
 #include "store/sqlite/row.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -17,21 +19,6 @@ constexpr std::int64_t kRowsAStep = 200;
 /// Between two of them: long enough that others get in.
 constexpr auto kPauseBetweenSteps = std::chrono::microseconds(50);
 
-struct Row {
-  std::int64_t id;
-  std::int64_t stored;
-  std::string tags;
-};
-
-/// The rows that a statement (id, stored, tags) selects, read before any of them is changed.
-std::vector<Row> collect(Connection& connection, Statement& statement) {
-  std::vector<Row> rows;
-  while (connection.step(statement, "select values to remove")) {
-    rows.push_back({statement.number(0), statement.number(1), std::string(statement.bytes(2))});
-  }
-  return rows;
-}
-
 std::int64_t last_id(Connection& connection) {
   Statement newest = connection.use(Sql::last_id);
   return connection.step(newest, "find the newest value") ? newest.number(0) : 0;
@@ -42,6 +29,12 @@ bool has_all(const std::string& packed, const std::vector<std::string>& wanted) 
   return tags && std::all_of(wanted.begin(), wanted.end(), [&](const std::string& tag) {
            return std::find(tags->begin(), tags->end(), tag) != tags->end();
          });
+}
+
+/// Moves on to `id`, which must be behind `after`.
+void advance(std::int64_t& after, std::int64_t id, const Connection& connection) {
+  if (id <= after) throw_out_of_order(connection.path());
+  after = id;
 }
 
 std::uint64_t number_of(Connection& connection, const char* sql, std::int64_t parameter = 0) {
@@ -56,15 +49,44 @@ std::uint64_t number_of(Connection& connection, const char* sql, std::int64_t pa
 
 }  // namespace
 
-std::uint64_t SqliteStore::in_steps(FunctionRef<Step(Connection&, std::uint64_t&)> step) {
+/// The rows that a statement (id, stored, tags, file) selects, read before any of them is changed.
+std::vector<SqliteStore::Selected> SqliteStore::collect(Connection& connection, Statement& statement) {
+  std::vector<Selected> rows;
+  while (connection.step(statement, "select values to remove")) {
+    rows.push_back({.row = {.id = statement.number(0),
+                            .live = true,
+                            .tags = std::string(statement.bytes(2)),
+                            .file = std::string(statement.bytes(3))},
+                    .stored = statement.number(1)});
+  }
+  return rows;
+}
+
+std::uint64_t SqliteStore::in_steps(
+    FunctionRef<Step(Connection&, Walk& walk, std::int64_t rows, std::uint64_t& removed)> step) {
   std::uint64_t removed = 0;
+  std::int64_t rows = kRowsAStep;
+  Walk walk;
   for (Step next = Step::more; next == Step::more;) {
-    {
-      Write write(*this, deadline_from_now());
-      write.changing();
-      next = step(*write, removed);
-      write.commit();
+    Walk ahead = walk;
+    std::uint64_t count = 0;
+    try {
+      removing([&] {
+        ahead = walk;
+        count = 0;
+        Write write(*this, deadline_from_now());
+        write.changing();
+        next = step(*write, ahead, rows, count);
+        write.commit();
+      });
+    } catch (const Full&) {
+      if (in_transaction() || rows == 1) throw;
+      rows = std::max<std::int64_t>(rows / 8, 1);
+      next = Step::more;
+      continue;
     }
+    walk = ahead;
+    removed += count;
     // Who waits for the store naps between its tries: without a pause this would win every time.
     if (next == Step::more && !in_transaction()) platform::sleep_for(kPauseBetweenSteps);
   }
@@ -76,62 +98,63 @@ std::uint64_t SqliteStore::evict(const Tags& tags, Match match) {
   const std::vector<std::string>& names = tags.names();
   // With `all`, whatever is selected has the first tag; the others are looked up in the row itself.
   const std::size_t to_walk = match == Match::all ? 1 : names.size();
-  std::size_t at = 0;
-  std::int64_t after = 0;
   // Not beyond, or it would run after a busy writer for ever.
   const std::int64_t last = last_id(*Read(*this));
-  return in_steps([&](Connection& connection, std::uint64_t& removed) {
-    std::vector<Row> rows;
+  return in_steps([&](Connection& connection, Walk& walk, std::int64_t rows_a_step, std::uint64_t& removed) {
+    std::vector<Selected> rows;
     {
       Statement select = connection.use(Sql::tagged_batch);
-      select.bind(1, std::string_view(names[at])).bind(2, after).bind(3, kRowsAStep).bind(4, last);
+      select.bind(1, std::string_view(names[walk.tag]))
+          .bind(2, walk.after)
+          .bind(3, rows_a_step)
+          .bind(4, last);
       rows = collect(connection, select);
     }
-    for (const Row& row : rows) {
-      after = row.id;
-      if (row.stored > start || (match == Match::all && !has_all(row.tags, names))) continue;
-      erase_row(connection, row.id, row.tags);
+    for (const Selected& selected : rows) {
+      advance(walk.after, selected.row.id, connection);
+      if (selected.stored > start || (match == Match::all && !has_all(selected.row.tags, names))) continue;
+      erase_row(connection, selected.row);
       ++removed;
     }
-    if (std::ssize(rows) == kRowsAStep) return Step::more;
-    after = 0;
-    return ++at < to_walk ? Step::more : Step::done;
+    if (std::ssize(rows) == rows_a_step) return Step::more;
+    walk.after = 0;
+    return ++walk.tag < to_walk ? Step::more : Step::done;
   });
 }
 
 std::uint64_t SqliteStore::clear() {
   const std::int64_t start = platform::now().unix_nanoseconds();
-  std::int64_t after = 0;
   const std::int64_t last = last_id(*Read(*this));
-  return in_steps([&](Connection& connection, std::uint64_t& removed) {
-    std::vector<Row> rows;
+  return in_steps([&](Connection& connection, Walk& walk, std::int64_t rows_a_step, std::uint64_t& removed) {
+    std::vector<Selected> rows;
     {
       Statement select = connection.use(Sql::batch);
-      select.bind(1, after).bind(2, last).bind(3, kRowsAStep);
+      select.bind(1, walk.after).bind(2, last).bind(3, rows_a_step);
       rows = collect(connection, select);
     }
-    for (const Row& row : rows) {
-      after = row.id;
-      if (row.stored > start) continue;
-      erase_row(connection, row.id, row.tags);
+    for (const Selected& selected : rows) {
+      advance(walk.after, selected.row.id, connection);
+      if (selected.stored > start) continue;
+      erase_row(connection, selected.row);
       ++removed;
     }
-    return std::ssize(rows) == kRowsAStep ? Step::more : Step::done;
+    return std::ssize(rows) == rows_a_step ? Step::more : Step::done;
   });
 }
 
 std::uint64_t SqliteStore::expire() {
   const std::int64_t start = platform::now().unix_nanoseconds();
-  return in_steps([&](Connection& connection, std::uint64_t& removed) {
-    std::vector<Row> rows;
+  if (!in_transaction()) sweep_files();
+  return in_steps([&](Connection& connection, Walk&, std::int64_t rows_a_step, std::uint64_t& removed) {
+    std::vector<Selected> rows;
     {
       Statement select = connection.use(Sql::expired_batch);
-      select.bind(1, start).bind(2, kRowsAStep);
+      select.bind(1, start).bind(2, rows_a_step);
       rows = collect(connection, select);
     }
-    for (const Row& row : rows) erase_row(connection, row.id, row.tags);
+    for (const Selected& selected : rows) erase_row(connection, selected.row);
     removed += rows.size();
-    return std::ssize(rows) == kRowsAStep ? Step::more : Step::done;
+    return std::ssize(rows) == rows_a_step ? Step::more : Step::done;
   });
 }
 
@@ -150,7 +173,8 @@ Stats SqliteStore::stats() {
     Read read(*this);
     stats.expired = number_of(*read, "SELECT count(*) FROM entries WHERE expires <= ?1", now);
     stats.entries = number_of(*read, "SELECT count(*) FROM entries") - stats.expired;
-    stats.value_bytes = number_of(*read, "SELECT coalesce(sum(length(value)), 0) FROM entries");
+    stats.value_bytes =
+        number_of(*read, "SELECT coalesce(sum(length(value)), 0) FROM entries") + file_bytes(*read);
     stats.tags = number_of(*read, "SELECT count(DISTINCT tag) FROM tags");
     stats.locks = number_of(*read, "SELECT count(*) FROM records WHERE space = ?1",
                             static_cast<std::int64_t>(Space::locks));

@@ -4,19 +4,56 @@
 #include <sqlite3.h>
 
 #include "dcache/error.hpp"
+#include "platform/clock.hpp"
 #include "platform/directory.hpp"
+#include "platform/file.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
 namespace dcache::store::sqlite {
 
+namespace {
+
+constexpr const char* kSpareName = "spare";
+
+}  // namespace
+
 void SqliteStore::after_commit() {
   const int pages = writer_->wal_pages();
+  const bool log_anew = pages < spare_retry_at_ - kSpareRetryPages;
+  if (pages > spare_pages_ && (pages >= spare_retry_at_ || log_anew)) cover(pages);
   // After one that could not copy everything (a reader is in the way) let the log grow a little first.
   if (pages < kCheckpointPages) checkpoint_after_ = kCheckpointPages;
   if (pages >= checkpoint_after_) {
     checkpoint(pages >= kOverduePages);
     checkpoint_after_ = pages + kCheckpointPages / 4;
   }
+}
+
+/// Keeps room on the disk for `pages` of the log. Where there is none, as much as possible of them goes to
+/// the database while it can still grow.
+void SqliteStore::cover(int pages) {
+  const std::uint64_t steps = (static_cast<std::uint64_t>(pages) * kPageBytes + kSpareStep - 1) / kSpareStep;
+  if (platform::reserve_room(file(kSpareName), steps * kSpareStep)) {
+    spare_pages_ = static_cast<int>(steps * kSpareStep / kPageBytes);
+    return;
+  }
+  spare_retry_at_ = pages + kSpareRetryPages;
+  checkpoint(false);
+}
+
+/// Whether a removal that did not fit the disk should be tried again: the first time with the spare room
+/// given to it, then once more with an emptied log.
+bool SqliteStore::make_way(int tries) {
+  if (in_transaction() || tries >= 2) return false;
+  const bool given = tries == 0 && platform::give_back_room(file(kSpareName));
+  if (!take_slot(deadline_from_now())) return given;
+  if (writer_ != nullptr) {
+    spare_pages_ = 0;
+    spare_retry_at_ = writer_->wal_pages() + kSpareRetryPages;
+    checkpoint(true);
+  }
+  free_slot();
+  return true;
 }
 
 /// Copies the log into the database. The caller has the writer slot and no transaction open. Failure is no
@@ -26,7 +63,7 @@ void SqliteStore::checkpoint(bool wait) {
     const auto now = std::chrono::steady_clock::now();
     if (checkpointer_ == nullptr) {
       checkpointer_ =
-          std::make_unique<Connection>(file("cache.db"), Connection::Role::checkpointer, options_, now);
+          std::make_unique<Connection>(database_path(), Connection::Role::checkpointer, options_, now);
     }
     checkpointer_->set_deadline(now);
     if (checkpoints_need_guard_) {
@@ -48,6 +85,7 @@ void SqliteStore::checkpoint(bool wait) {
 /// Leaves a short log behind: the kept file is what deletes on a full disk are written to, but no more of it
 /// is needed. The first commit after a complete checkpoint starts the log anew and cuts the file.
 void SqliteStore::trim_log() noexcept {
+  if (writer_ != nullptr) platform::give_back_room(file(kSpareName), kIdleLogBytes);
   if (writer_ == nullptr || platform::file_info(file("cache.db-wal")).size <= kIdleLogBytes) return;
   try {
     checkpoint(false);

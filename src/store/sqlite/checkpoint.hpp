@@ -14,6 +14,13 @@ inline constexpr int kCheckpointPages = 2000;
 inline constexpr std::uint64_t kBusyLogBytes = 8U << 20;
 inline constexpr std::uint64_t kIdleLogBytes = 1U << 20;
 
+/// A file of its own keeps as much of the disk as the log holds pages that are not in the database yet, in
+/// steps of this many bytes. A full disk then still has room for what removes values: see
+/// `SqliteStore::removing`.
+inline constexpr std::uint64_t kSpareStep = 256U << 10;
+/// Pages after which that is tried again where there was no room for it.
+inline constexpr int kSpareRetryPages = 64;
+
 /// Pages at which it waits for its turn to do so, because others kept it from checkpointing.
 inline constexpr int kOverduePages = 4 * kCheckpointPages;
 

@@ -56,6 +56,11 @@ void throw_code(int code, sqlite3* handle, const std::string& path, const std::s
   }
 }
 
+void throw_out_of_order(const std::string& path) {
+  throw Corrupt("rows in '" + escape(path) +
+                "' are out of order; the database is damaged: stop all users and move the directory aside");
+}
+
 bool Retry::pause() noexcept {
   using namespace std::chrono;
   if (deadline_ != kNoDeadline && steady_clock::now() >= deadline_) return false;

@@ -17,6 +17,10 @@ namespace dcache::store::sqlite {
 /// Throws the class that fits `code`. `doing` is what failed, as "store a value".
 [[noreturn]] void throw_code(int code, sqlite3* handle, const std::string& path, const std::string& doing);
 
+/// Throws Corrupt: rows came in another order than they are kept in. A loop that goes on behind the last row
+/// it has seen would otherwise never end.
+[[noreturn]] void throw_out_of_order(const std::string& path);
+
 /// Pauses between tries of one call: short random sleeps, so that waiters do not march in step.
 class Retry {
  public:

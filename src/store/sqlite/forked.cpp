@@ -8,6 +8,7 @@
 // unlinks. Where a thread was inside, nothing is safe: the child may not open that directory (Forked). A
 // child that only calls exec, or never opens the directory, pays nothing.
 #include <algorithm>
+#include <iterator>
 
 #include "dcache/bytes.hpp"
 #include "dcache/error.hpp"
@@ -53,6 +54,10 @@ void SqliteStore::abandon_all() noexcept {
   if (writer_ != nullptr) writer_->abandon();
   if (checkpointer_ != nullptr) checkpointer_->abandon();
   for (const auto& reader : idle_readers_) reader->abandon();
+  // Files on their way in are the parent's: going here, they would be removed.
+  static auto* const kept = new std::vector<ValueFiles::Draft>;
+  std::move(added_files_.begin(), added_files_.end(), std::back_inserter(*kept));
+  added_files_.clear();
 }
 
 void SqliteStore::leave_list() noexcept {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Records: small texts by space and key, and the fences that go into them.
+#include "store/sqlite/errors.hpp"
 #include "store/sqlite/fences.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -31,6 +32,11 @@ std::optional<std::string> SqliteStore::record(Space space, std::string_view key
 
 bool SqliteStore::add_record(Space space, std::string_view key, FunctionRef<std::string(std::uint64_t)> make,
                              Deadline deadline) {
+  return removing([&] { return add_record_once(space, key, make, deadline); });
+}
+
+bool SqliteStore::add_record_once(Space space, std::string_view key,
+                                  FunctionRef<std::string(std::uint64_t)> make, Deadline deadline) {
   for (;;) {
     {
       Write write(*this, deadline);
@@ -56,6 +62,11 @@ bool SqliteStore::add_record(Space space, std::string_view key, FunctionRef<std:
 
 bool SqliteStore::erase_record(Space space, std::string_view key, std::string_view expected,
                                Deadline deadline) {
+  return removing([&] { return erase_record_once(space, key, expected, deadline); });
+}
+
+bool SqliteStore::erase_record_once(Space space, std::string_view key, std::string_view expected,
+                                    Deadline deadline) {
   Write write(*this, deadline);
   Statement erase = write->use(Sql::record_erase_if);
   write.changing();
@@ -71,6 +82,12 @@ bool SqliteStore::erase_record(Space space, std::string_view key, std::string_vi
 void SqliteStore::update_record(Space space, std::string_view key,
                                 FunctionRef<RecordChange(const std::string*, std::uint64_t)> f,
                                 Deadline deadline) {
+  removing([&] { update_record_once(space, key, f, deadline); });
+}
+
+void SqliteStore::update_record_once(Space space, std::string_view key,
+                                     FunctionRef<RecordChange(const std::string*, std::uint64_t)> f,
+                                     Deadline deadline) {
   for (;;) {
     {
       Write write(*this, deadline);
@@ -106,8 +123,11 @@ std::vector<Record> SqliteStore::records(Space space, const std::optional<std::s
   Statement row = read->use(Sql::record_list);
   row.bind(1, number(space)).bind(2, from).bind(3, static_cast<std::int64_t>(limit));
   std::vector<Record> found;
-  while (read->step(row, "list records"))
-    found.push_back({std::string(row.bytes(0)), std::string(row.bytes(1))});
+  while (read->step(row, "list records")) {
+    Record record{std::string(row.bytes(0)), std::string(row.bytes(1))};
+    if (record.key < (found.empty() ? from : found.back().key)) throw_out_of_order(read->path());
+    found.push_back(std::move(record));
+  }
   return found;
 }
 

@@ -35,16 +35,16 @@ std::optional<std::vector<std::string>> unpack_tags(std::string_view packed) {
 }
 
 std::uint64_t checksum(const RowHead& head) noexcept {
-  // The hash of the key seeds that of the tags, that one the hash of the numbers.
-  const std::array<std::int64_t, 4> numbers{head.stored, head.expires.value_or(0),
-                                            head.expires.has_value() ? 1 : 0, head.format};
+  // Each part's hash seeds the next; the sizes tell which part bytes belong to.
+  const std::array<std::int64_t, 6> numbers{
+      head.stored, head.expires.value_or(0), head.expires.has_value() ? 1 : 0,
+      head.format, std::ssize(head.tags),    std::ssize(head.file)};
   std::uint64_t hash = XXH3_64bits(head.key.data(), head.key.size());
   if (!head.tags.empty()) hash = XXH3_64bits_withSeed(head.tags.data(), head.tags.size(), hash);
+  if (!head.file.empty()) hash = XXH3_64bits_withSeed(head.file.data(), head.file.size(), hash);
   return XXH3_64bits_withSeed(numbers.data(), sizeof(numbers), hash);
 }
 
-std::uint64_t checksum(const RowHead& head, std::string_view value) noexcept {
-  return checksum(head) + XXH3_64bits(value.data(), value.size());
-}
+std::uint64_t hash_of(std::string_view value) noexcept { return XXH3_64bits(value.data(), value.size()); }
 
 }  // namespace dcache::store::sqlite

@@ -27,11 +27,12 @@ struct RowHead {
   std::optional<std::int64_t> expires;
   std::int64_t format = 0;
   std::string_view tags;  ///< packed
+  std::string_view file;  ///< packed; empty if the value is in the row
 };
 
-/// The row's checksum: the hash of the value plus the hash of the head, so that a new expiry needs only the
-/// old head, not the value. Key and head are part of it: a row that answers for another key does not match.
-std::uint64_t checksum(const RowHead& head, std::string_view value) noexcept;
+/// A row's checksum is `checksum(head)` plus the hash of the value, so that a new expiry needs only the old
+/// head, not the value. Key and head are part of it: a row that answers for another key does not match.
 std::uint64_t checksum(const RowHead& head) noexcept;
+std::uint64_t hash_of(std::string_view value) noexcept;
 
 }  // namespace dcache::store::sqlite

@@ -12,62 +12,96 @@ std::string_view sql(Sql which) noexcept {
     case Sql::rollback:
       return "ROLLBACK";
     case Sql::get:
-      return "SELECT stored, expires, format, sum, tags, value FROM entries WHERE key = ?1";
+      return "SELECT stored, expires, format, sum, tags, file, value FROM entries WHERE key = ?1";
     case Sql::entry:
-      return "SELECT stored, expires, format, sum, tags, value, id FROM entries WHERE key = ?1";
+      return "SELECT stored, expires, format, sum, tags, file, value, id FROM entries WHERE key = ?1";
     case Sql::find:
       return "SELECT expires FROM entries WHERE key = ?1";
     case Sql::find_id:
-      return "SELECT id, expires, tags FROM entries WHERE key = ?1";
+      return "SELECT id, expires, tags, file FROM entries WHERE key = ?1";
     case Sql::entry_by_id:
-      return "SELECT stored, expires, format, sum, tags, value, key FROM entries WHERE id = ?1";
-    // The two fast ways in touch one row and leave alone what has tags, since those have rows of their own.
+      return "SELECT stored, expires, format, sum, tags, file, value, key FROM entries WHERE id = ?1";
+    // The two fast ways in touch one row and leave alone what has tags or a file, which need more.
     case Sql::upsert:
       return "INSERT INTO entries(key, stored, expires, format, sum, value) VALUES(?1, ?2, ?3, ?4, ?5, ?6) "
              "ON CONFLICT(key) DO UPDATE SET stored = excluded.stored, expires = excluded.expires, "
-             "format = excluded.format, sum = excluded.sum, value = excluded.value WHERE entries.tags IS "
-             "NULL";
+             "format = excluded.format, sum = excluded.sum, value = excluded.value "
+             "WHERE entries.tags IS NULL AND entries.file IS NULL";
     case Sql::insert_if_dead:
       return "INSERT INTO entries(key, stored, expires, format, sum, value) VALUES(?1, ?2, ?3, ?4, ?5, ?6) "
              "ON CONFLICT(key) DO UPDATE SET stored = excluded.stored, expires = excluded.expires, "
              "format = excluded.format, sum = excluded.sum, value = excluded.value "
-             "WHERE entries.tags IS NULL AND entries.expires <= ?2";
+             "WHERE entries.tags IS NULL AND entries.file IS NULL AND entries.expires <= ?2";
     case Sql::insert:
-      return "INSERT INTO entries(key, stored, expires, format, sum, value, tags) "
-             "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+      return "INSERT INTO entries(key, stored, expires, format, sum, value, tags, file) "
+             "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     case Sql::update:
-      return "UPDATE entries SET stored = ?2, expires = ?3, format = ?4, sum = ?5, value = ?6, tags = ?7 "
+      return "UPDATE entries SET stored = ?2, expires = ?3, format = ?4, sum = ?5, value = ?6, tags = ?7, "
+             "file = ?8 "
              "WHERE id = ?1";
     case Sql::retime:
       return "UPDATE entries SET expires = ?2, sum = ?3 WHERE id = ?1";
     case Sql::erase_live:
-      return "DELETE FROM entries WHERE key = ?1 AND tags IS NULL AND (expires IS NULL OR expires > ?2)";
+      return "DELETE FROM entries WHERE key = ?1 AND tags IS NULL AND file IS NULL AND (expires IS NULL OR "
+             "expires > ?2)";
     case Sql::erase_id:
       return "DELETE FROM entries WHERE id = ?1";
     case Sql::tag_insert:
       return "INSERT INTO tags(tag, id) VALUES(?1, ?2) ON CONFLICT DO NOTHING";
     case Sql::tag_erase:
       return "DELETE FROM tags WHERE tag = ?1 AND id = ?2";
-    case Sql::scan:
-      return "SELECT stored, expires, format, sum, tags, value, key, id FROM entries WHERE id > ?1 "
+    case Sql::tag_there:
+      return "SELECT 1 FROM tags WHERE tag = ?1 AND id = ?2";
+    case Sql::tags_up:
+      return "SELECT tag, id FROM tags WHERE (tag, id) > (?1, ?2) ORDER BY tag, id LIMIT ?3";
+    case Sql::tags_of:
+      return "SELECT tags, key FROM entries WHERE id = ?1";
+    case Sql::page_up:
+      return "SELECT stored, expires, format, sum, tags, file, value, key, id FROM entries WHERE id > ?1 "
              "AND id <= ?3 ORDER BY id LIMIT ?2";
+    case Sql::page_down:
+      return "SELECT stored, expires, format, sum, tags, file, value, key, id FROM entries WHERE id < ?1 "
+             "AND id <= ?3 ORDER BY id DESC LIMIT ?2";
+    case Sql::keys_up:
+      return "SELECT stored, expires, format, sum, tags, file, value, key, id FROM entries WHERE key >= ?1 "
+             "AND +id <= ?3 ORDER BY key LIMIT ?2";
+    case Sql::keys_down:
+      return "SELECT stored, expires, format, sum, tags, file, value, key, id FROM entries WHERE key < ?1 "
+             "AND +id <= ?3 ORDER BY key DESC LIMIT ?2";
     case Sql::ids_with_prefix:
       return "SELECT id, key FROM entries WHERE key >= ?1 ORDER BY key";
     case Sql::ids_with_tag:
       return "SELECT id FROM tags WHERE tag = ?1 ORDER BY id";
     case Sql::tagged_batch:
-      return "SELECT e.id, e.stored, e.tags FROM tags t JOIN entries e ON e.id = t.id "
+      return "SELECT e.id, e.stored, e.tags, e.file FROM tags t JOIN entries e ON e.id = t.id "
              "WHERE t.tag = ?1 AND t.id > ?2 AND t.id <= ?4 ORDER BY t.id LIMIT ?3";
     case Sql::batch:
-      return "SELECT id, stored, tags FROM entries WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+      return "SELECT id, stored, tags, file FROM entries WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
     case Sql::expired_batch:
-      return "SELECT id, stored, tags FROM entries WHERE expires <= ?1 ORDER BY expires LIMIT ?2";
+      return "SELECT id, stored, tags, file FROM entries WHERE expires <= ?1 ORDER BY expires LIMIT ?2";
+    case Sql::oldest_batch:
+      return "SELECT id, stored, tags, file FROM entries WHERE id <> ?1 ORDER BY id LIMIT ?2";
     case Sql::last_id:
       return "SELECT max(id) FROM entries";
-    case Sql::count:
-      return "SELECT count(*) FROM entries";
-    case Sql::count_expired:
-      return "SELECT count(*) FROM entries WHERE expires <= ?1";
+    case Sql::page_count:
+      return "PRAGMA page_count";
+    case Sql::free_pages:
+      return "PRAGMA freelist_count";
+    case Sql::meta_get:
+      return "SELECT value FROM meta WHERE name = ?1";
+    case Sql::meta_put:
+      return "INSERT INTO meta(name, value) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET value = "
+             "excluded.value";
+    case Sql::file_row:
+      return "SELECT key, file FROM entries WHERE file >= ?1 ORDER BY file LIMIT 1";
+    case Sql::trash_add:
+      return "INSERT INTO trash(file) VALUES(?1) ON CONFLICT DO NOTHING";
+    case Sql::trash_erase:
+      return "DELETE FROM trash WHERE file = ?1";
+    case Sql::trash_list:
+      return "SELECT file FROM trash LIMIT ?1";
+    case Sql::trash_row:
+      return "SELECT file FROM trash WHERE file >= ?1 ORDER BY file LIMIT 1";
     case Sql::record_get:
       return "SELECT value FROM records WHERE space = ?1 AND key = ?2";
     case Sql::record_add:

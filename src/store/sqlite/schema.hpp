@@ -27,9 +27,11 @@ CREATE TABLE entries(
   format INTEGER NOT NULL,
   sum INTEGER NOT NULL,
   tags BLOB,
-  value BLOB NOT NULL
+  file BLOB,
+  value BLOB
 ) STRICT;
 CREATE INDEX entries_by_expiry ON entries(expires) WHERE expires IS NOT NULL;
+CREATE INDEX entries_by_file ON entries(file) WHERE file IS NOT NULL;
 CREATE TABLE tags(tag BLOB NOT NULL, id INTEGER NOT NULL, PRIMARY KEY(tag, id)) STRICT, WITHOUT ROWID;
 CREATE TABLE records(
   space INTEGER NOT NULL,
@@ -37,6 +39,7 @@ CREATE TABLE records(
   value BLOB NOT NULL,
   PRIMARY KEY(space, key)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE trash(file BLOB NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
 )sql";
 
 /// Every statement that runs more than once. Prepared on first use, one of each a connection.
@@ -58,15 +61,29 @@ enum class Sql : std::size_t {
   erase_id,
   tag_insert,
   tag_erase,
-  scan,
+  tag_there,
+  tags_up,
+  tags_of,
+  page_up,
+  page_down,
+  keys_up,
+  keys_down,
   ids_with_prefix,
   ids_with_tag,
   tagged_batch,
   batch,
   expired_batch,
+  oldest_batch,
   last_id,
-  count,
-  count_expired,
+  page_count,
+  free_pages,
+  meta_get,
+  meta_put,
+  file_row,
+  trash_add,
+  trash_erase,
+  trash_list,
+  trash_row,
   record_get,
   record_add,
   record_put,

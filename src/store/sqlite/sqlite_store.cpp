@@ -27,6 +27,7 @@ SqliteStore::SqliteStore(platform::Directory directory, const Options& options)
       options_(options),
       checkpoints_need_guard_(passive_checkpoint_is_unsafe(sqlite3_libversion_number())),
       session_(Session::of(directory_)),
+      files_(directory_.path),
       checkpoint_after_(kCheckpointPages),
       fork_generation_(platform::fork_generation()) {
   settle_after_fork(directory_);
@@ -37,6 +38,14 @@ SqliteStore::SqliteStore(platform::Directory directory, const Options& options)
 SqliteStore::~SqliteStore() {
   leave_list();
   if (fork_generation_ != platform::fork_generation()) return;
+  if (!removed_files_.empty()) {
+    try {
+      Write write(*this, std::chrono::steady_clock::now());
+      write.commit();
+    } catch (const std::exception&) {
+      // The next sweep forgets them.
+    }
+  }
   trim_log();
 }
 
@@ -46,6 +55,25 @@ Deadline SqliteStore::deadline_from_now() const {
   const auto room = kNoDeadline - now;
   const auto timeout = options_.timeout.nanoseconds();
   return timeout >= room ? kNoDeadline : now + std::chrono::duration_cast<Deadline::duration>(timeout);
+}
+
+void SqliteStore::check_moved(Connection& connection) const {
+  int moved = 0;
+  if (sqlite3_file_control(connection.handle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+      moved != 0) {
+    throw NotACache("the cache in '" + escape(directory_.path.native()) +
+                    "' was removed or replaced while it was open; open it again");
+  }
+}
+
+/// For reads, whose answers from a removed cache are merely old: looking every time would cost them a third.
+void SqliteStore::check_moved_sometimes() {
+  constexpr std::int64_t kPeriod = 100'000'000;
+  const std::int64_t now = platform::coarse_monotonic_ns();
+  if (now - looked_for_move_.load(std::memory_order_relaxed) < kPeriod) return;
+  looked_for_move_.store(now, std::memory_order_relaxed);
+  Read read(*this);
+  check_moved(*read);
 }
 
 bool SqliteStore::take_slot(Deadline deadline) {
@@ -60,8 +88,12 @@ void SqliteStore::free_slot() {
 }
 
 Connection& SqliteStore::writer(Deadline deadline) {
-  if (writer_ == nullptr)
-    writer_ = std::make_unique<Connection>(file("cache.db"), Connection::Role::writer, options_, deadline);
+  if (writer_ == nullptr) {
+    writer_ = std::make_unique<Connection>(database_path(), Connection::Role::writer, options_, deadline);
+    // What ends a transaction must be there when memory is not.
+    writer_->use(Sql::commit);
+    writer_->use(Sql::rollback);
+  }
   return *writer_;
 }
 
@@ -76,14 +108,26 @@ void SqliteStore::begin_writing(Deadline deadline, bool to_disk) {
     if (to_disk) connection.execute("PRAGMA synchronous=FULL", "raise the durability");
     Statement begin = connection.use(Sql::begin);
     connection.run(begin, "begin a write");
+    check_moved(connection);
   } catch (...) {
-    free_slot();
+    end_writing();
     throw;
   }
 }
 
+void SqliteStore::commit_writing() {
+  files_before_commit(*writer_);
+  {
+    Statement commit = writer_->use(Sql::commit);
+    writer_->run(commit, "commit");
+  }
+  files_after_commit();
+}
+
 void SqliteStore::end_writing() noexcept {
   if (writer_ != nullptr && writer_->in_transaction()) writer_->use(Sql::rollback).step();
+  files_after_rollback();
+  settings_version_.reset();  // they may be the ones that were just undone
   free_slot();
 }
 
@@ -107,14 +151,11 @@ void SqliteStore::commit() {
     rollback();
     throw Misuse("the transaction was undone: a call inside it failed, and the error was swallowed");
   }
-  {
-    Statement commit = writer_->use(Sql::commit);
-    try {
-      writer_->run(commit, "commit");
-    } catch (...) {
-      rollback();
-      throw;
-    }
+  try {
+    commit_writing();
+  } catch (...) {
+    rollback();
+    throw;
   }
   depth_ = 0;
   after_commit();
@@ -143,7 +184,7 @@ Read::Read(SqliteStore& store) : store_(store), connection_(nullptr) {
   }
   const Deadline deadline = store.deadline_from_now();
   if (borrowed_ == nullptr) {
-    borrowed_ = std::make_unique<Connection>(store.file("cache.db"), Connection::Role::reader, store.options_,
+    borrowed_ = std::make_unique<Connection>(store.database_path(), Connection::Role::reader, store.options_,
                                              deadline);
   }
   borrowed_->set_deadline(deadline);
@@ -179,10 +220,7 @@ Write::~Write() {
 
 void Write::commit() {
   if (!joined_) {
-    {
-      Statement commit = store_.writer_->use(Sql::commit);
-      store_.writer_->run(commit, "commit");
-    }
+    store_.commit_writing();
     if (to_disk_) store_.writer_->execute("PRAGMA synchronous=NORMAL", "lower the durability");
     store_.after_commit();
   }

@@ -8,12 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "dcache/error.hpp"
 #include "dcache/options.hpp"
 #include "dcache/store.hpp"
 #include "platform/directory.hpp"
 #include "platform/mutex.hpp"
 #include "store/session.hpp"
 #include "store/sqlite/connection.hpp"
+#include "store/sqlite/value_files.hpp"
 #include "store/sqlite/writer.hpp"
 
 namespace dcache::store::sqlite {
@@ -28,13 +30,22 @@ class SqliteStore final : public Store {
   bool contains(std::string_view key) override;
   bool put(std::string_view key, const NewValue& value, Put mode) override;
   bool erase(std::string_view key) override;
+  void put_from(std::string_view key, const NewValue& value, Source source) override;
+  bool get_to(std::string_view key, Sink sink) override;
+  std::optional<Entry> pop(std::string_view key) override;
+  bool replace(std::string_view key, std::string_view expected, const NewValue& desired) override;
   void update(std::string_view key, FunctionRef<Change(const Entry*)> f) override;
   std::unique_ptr<Scan> scan(const EntryFilter& filter) override;
   std::uint64_t evict(const Tags& tags, Match match) override;
   std::uint64_t clear() override;
   std::uint64_t expire() override;
+  std::uint64_t cull() override;
   std::uint64_t size() override;
+  std::uint64_t bytes() override;
+  Settings settings() override;
+  void change_settings(FunctionRef<void(Settings&)> change) override;
   Stats stats() override;
+  CheckReport check(const CheckOptions& options) override;
 
   std::optional<std::string> record(Space space, std::string_view key) override;
   bool add_record(Space space, std::string_view key, FunctionRef<std::string(std::uint64_t)> make,
@@ -58,9 +69,17 @@ class SqliteStore final : public Store {
   friend class Read;
   friend class Write;
   friend class PagedScan;
+  friend class Check;
 
   [[nodiscard]] Deadline deadline_from_now() const;
   [[nodiscard]] std::string file(const char* name) const { return (directory_.path / name).native(); }
+  [[nodiscard]] std::string database_path() const { return file("cache.db"); }
+
+  // A database that was removed or replaced under us would still take writes, which nobody would ever see.
+  void check_moved(Connection& connection) const;
+  void check_moved_sometimes();
+
+  bool read_value(std::string_view key, Entry* head, std::string& bytes, Sink sink);
 
   // Fork (forked.cpp): the connections of a parent live on in its child's memory, and with them SQLite's idea
   // of which locks this process has. They must be gone before the child may open the same database.
@@ -78,32 +97,90 @@ class SqliteStore final : public Store {
   // The writing connection; only who has the slot may call these.
   Connection& writer(Deadline deadline);
   void begin_writing(Deadline deadline, bool to_disk = false);
+  void commit_writing();
   void end_writing() noexcept;
   void after_commit();
   void checkpoint(bool wait);
+  void cover(int pages);
+  [[nodiscard]] bool make_way(int tries);
   void trim_log() noexcept;
+
+  /// Runs what must work on a full disk, such as a removal: one write transaction or none.
+  template <class F>
+  auto removing(F f) {
+    for (int tries = 0;; ++tries) {
+      try {
+        return f();
+      } catch (const Full&) {
+        if (!make_way(tries)) throw;
+      }
+    }
+  }
 
   // The same for values in parts, on the connection that has a transaction open.
   struct Found {
     std::int64_t id = 0;
     bool live = false;
-    std::string tags;
+    std::string tags;  ///< packed
+    std::string file;  ///< packed
   };
   static std::optional<Found> find(Connection& connection, std::string_view key, std::int64_t now);
-  static void erase_row(Connection& connection, std::int64_t id, std::string_view packed_tags);
-  static void store_row(Connection& connection, std::string_view key, const NewValue& value, std::int64_t now,
-                        const std::optional<Found>& old);
+  bool erase_once(std::string_view key);
+  std::optional<Entry> pop_once(std::string_view key);
+  static void erase_tags(Connection& connection, std::int64_t id, std::string_view packed_tags);
+  void erase_row(Connection& connection, const Found& row);
+  void store_row(Connection& connection, std::string_view key, const NewValue& value,
+                 std::optional<ValueFiles::Draft> draft, std::int64_t now, const std::optional<Found>& old);
 
+  // Value files and the transaction that refers to them (files.cpp).
+  std::optional<ValueFiles::Draft> draft_for(std::string_view bytes);
+  void add_file(ValueFiles::Draft draft);
+  void drop_file(Connection& connection, std::string_view packed);
+  void files_before_commit(Connection& connection);
+  void files_after_commit() noexcept;
+  void files_after_rollback() noexcept;
+  void give_up_dead_files();
+  void sweep_files();
+
+  // The size limit (limit.cpp).
+  const Settings& current_settings(Connection& connection);
+  static Settings read_settings(Connection& connection);
+  std::uint64_t bytes_used(Connection& connection);
+  std::uint64_t file_bytes(Connection& connection);
+  void check_fits(std::uint64_t size);
+  void make_room(Connection& connection, std::string_view keep);
+  void sweep_now_and_then(Connection& connection);
+  bool remove_some(Connection& connection, std::int64_t keep, std::uint64_t& removed);
+
+  struct Selected {
+    Found row;
+    std::int64_t stored = 0;
+  };
+  static std::vector<Selected> collect(Connection& connection, Statement& statement);
+
+  /// Where a walk over values to remove has come to.
+  struct Walk {
+    std::size_t tag = 0;     ///< which of the tags
+    std::int64_t after = 0;  ///< id of the last row
+  };
   enum class Step { more, done };
-  /// Runs `step` in one write transaction after another, so that others get in between.
-  std::uint64_t in_steps(FunctionRef<Step(Connection&, std::uint64_t& removed)> step);
+  /// Runs `step`, which looks at `rows` rows, in one write transaction after another, so that others get in
+  /// between. Returns the sum of what it says it has removed.
+  std::uint64_t in_steps(
+      FunctionRef<Step(Connection&, Walk& walk, std::int64_t rows, std::uint64_t& removed)> step);
 
+  bool add_record_once(Space space, std::string_view key, FunctionRef<std::string(std::uint64_t)> make,
+                       Deadline deadline);
+  bool erase_record_once(Space space, std::string_view key, std::string_view expected, Deadline deadline);
+  void update_record_once(Space space, std::string_view key,
+                          FunctionRef<RecordChange(const std::string*, std::uint64_t)> f, Deadline deadline);
   void reserve_fences(Deadline deadline);
 
   const platform::Directory directory_;
   const Options options_;
   const bool checkpoints_need_guard_;
   std::shared_ptr<Session> session_;
+  const ValueFiles files_;
 
   WriterSlot writer_slot_;
   // What follows belongs to whoever has the slot.
@@ -112,6 +189,15 @@ class SqliteStore final : public Store {
   int depth_ = 0;
   bool doomed_ = false;
   int checkpoint_after_ = 0;
+  int spare_pages_ = 0;  ///< of the log, as many as the spare room can take
+  int spare_retry_at_ = 0;
+  std::vector<ValueFiles::Draft> added_files_;
+  std::vector<FileRef> dropped_files_;
+  std::vector<FileRef> removed_files_;  ///< gone, but still noted in `trash`
+  std::int64_t file_bytes_change_ = 0;
+  std::uint32_t puts_ = 0;
+  Settings settings_;
+  std::optional<std::uint32_t> settings_version_;
 
   platform::Mutex readers_mutex_;
   std::vector<std::unique_ptr<Connection>> idle_readers_ DCACHE_GUARDED_BY(readers_mutex_);
@@ -119,6 +205,7 @@ class SqliteStore final : public Store {
   const std::uint64_t fork_generation_;
   /// How many threads are in the middle of something with a connection, a transaction included.
   std::atomic<int> in_use_{0};
+  std::atomic<std::int64_t> looked_for_move_{0};
   std::atomic<std::uint64_t> hits_{0};
   std::atomic<std::uint64_t> misses_{0};
   std::atomic<std::uint64_t> checkpoints_{0};

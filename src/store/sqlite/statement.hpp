@@ -30,6 +30,10 @@ class Statement {
     failed_ |= sqlite3_bind_blob64(statement_, at, data, bytes.size(), SQLITE_STATIC);
     return *this;
   }
+  Statement& bind_text(int at, std::string_view text) noexcept {
+    failed_ |= sqlite3_bind_text64(statement_, at, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
+    return *this;
+  }
   Statement& bind_null(int at) noexcept {
     failed_ |= sqlite3_bind_null(statement_, at);
     return *this;
@@ -42,9 +46,9 @@ class Statement {
   [[nodiscard]] std::int64_t number(int column) const noexcept {
     return sqlite3_column_int64(statement_, column);
   }
-  [[nodiscard]] bool is_null(int column) const noexcept {
-    return sqlite3_column_type(statement_, column) == SQLITE_NULL;
-  }
+  [[nodiscard]] bool is_null(int column) const noexcept { return type(column) == SQLITE_NULL; }
+  /// SQLITE_BLOB and so on; not after the column was read as something else.
+  [[nodiscard]] int type(int column) const noexcept { return sqlite3_column_type(statement_, column); }
   /// Valid until the next step or reset.
   [[nodiscard]] std::string_view bytes(int column) const noexcept {
     const void* data = sqlite3_column_blob(statement_, column);

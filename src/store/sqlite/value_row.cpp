@@ -13,13 +13,14 @@ constexpr int kStoredColumn = 0;
 constexpr int kExpiresColumn = 1;
 constexpr int kFormatColumn = 2;
 constexpr int kTagsColumn = 4;
-
-[[noreturn]] void damaged(std::string_view key, const std::string& path) {
-  throw Corrupt("the value of key '" + escape(key, 200) + "' in '" + escape(path) +
-                "' is damaged (its checksum does not match); set or delete the key");
-}
+constexpr int kFileColumn = 5;
 
 }  // namespace
+
+void throw_damaged(std::string_view key, const std::string& path, const std::string& why) {
+  throw Corrupt("the value of key '" + escape(key, 200) + "' in '" + escape(path) + "' is damaged (" + why +
+                "); set or delete the key");
+}
 
 RowHead head_of(const Statement& row, std::string_view key) {
   RowHead head;
@@ -28,26 +29,36 @@ RowHead head_of(const Statement& row, std::string_view key) {
   if (!row.is_null(kExpiresColumn)) head.expires = row.number(kExpiresColumn);
   head.format = row.number(kFormatColumn);
   head.tags = row.bytes(kTagsColumn);
+  head.file = row.bytes(kFileColumn);
   return head;
 }
 
-void verify(const Statement& row, const RowHead& head, const std::string& path) {
-  if (checksum(head, row.bytes(kValueColumn)) != static_cast<std::uint64_t>(row.number(kSumColumn)))
-    damaged(head.key, path);
+std::uint64_t expected_hash(const Statement& row, const RowHead& head) {
+  return static_cast<std::uint64_t>(row.number(kSumColumn)) - checksum(head);
 }
 
-Entry entry_of(const Statement& row, const RowHead& head, const std::string& path, bool with_value) {
+std::optional<FileRef> file_of(const RowHead& head, const std::string& path) {
+  if (head.file.empty()) return std::nullopt;
+  std::optional<FileRef> file = FileRef::unpack(head.file);
+  if (!file) throw_damaged(head.key, path, "its row names no valid file");
+  return file;
+}
+
+std::string_view verified_value(const Statement& row, const RowHead& head, const std::string& path) {
+  const std::string_view value = row.bytes(kValueColumn);
+  if (hash_of(value) != expected_hash(row, head))
+    throw_damaged(head.key, path, "its checksum does not match");
+  return value;
+}
+
+Entry entry_of(const Statement& row, const RowHead& head, const std::string& path) {
   Entry entry;
   entry.key = head.key;
-  const std::string_view value = row.bytes(kValueColumn);
-  entry.size = value.size();
-  if (with_value) {
-    verify(row, head, path);
-    entry.value = value;
-  }
+  const std::optional<FileRef> file = file_of(head, path);
+  entry.size = file ? file->size : row.bytes(kValueColumn).size();
   if (head.expires) entry.expires = Timestamp::from_unix_nanoseconds(*head.expires);
   auto tags = unpack_tags(head.tags);
-  if (!tags) damaged(head.key, path);
+  if (!tags) throw_damaged(head.key, path, "its tags cannot be read");
   entry.tags = *std::move(tags);
   entry.stored = Timestamp::from_unix_nanoseconds(head.stored);
   entry.format = static_cast<Format>(head.format);

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Turning a selected row of `entries` into an Entry. The statements that select one all begin with the same
-// columns: stored, expires, format, sum, tags, value.
+// columns: stored, expires, format, sum, tags, file, value.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "dcache/entry.hpp"
 #include "store/sqlite/row.hpp"
 #include "store/sqlite/statement.hpp"
+#include "store/sqlite/value_files.hpp"
 
 namespace dcache::store::sqlite {
 
 inline constexpr int kSumColumn = 3;
-inline constexpr int kValueColumn = 5;
+inline constexpr int kValueColumn = 6;
+inline constexpr int kFirstFreeColumn = 7;
 
 /// The head of the selected row. It points into the row: valid until the next step.
 RowHead head_of(const Statement& row, std::string_view key);
@@ -24,10 +27,19 @@ RowHead head_of(const Statement& row, std::string_view key);
   return head.expires && *head.expires <= now;
 }
 
-/// Throws Corrupt, naming key and path, if the checksum does not match.
-void verify(const Statement& row, const RowHead& head, const std::string& path);
+[[noreturn]] void throw_damaged(std::string_view key, const std::string& path, const std::string& why);
 
-/// The whole entry, verified; without its value nothing can be verified but the shape of its tags.
-Entry entry_of(const Statement& row, const RowHead& head, const std::string& path, bool with_value);
+/// The hash that the value must have, by the row's checksum.
+[[nodiscard]] std::uint64_t expected_hash(const Statement& row, const RowHead& head);
+
+/// Where the value is, if not in the row. Throws Corrupt if that cannot be read.
+[[nodiscard]] std::optional<FileRef> file_of(const RowHead& head, const std::string& path);
+
+/// The value in the row, verified. Throws Corrupt, naming key and path.
+[[nodiscard]] std::string_view verified_value(const Statement& row, const RowHead& head,
+                                              const std::string& path);
+
+/// All of the entry but its value.
+[[nodiscard]] Entry entry_of(const Statement& row, const RowHead& head, const std::string& path);
 
 }  // namespace dcache::store::sqlite

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Plain files of ours, named by path and never through a symbolic link.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dcache::platform {
+
+/// An open file; closed when it goes. Failures throw ReadOnly, Full or IoError, naming the path.
+class File {
+ public:
+  File() = default;
+  explicit File(int fd) noexcept : fd_(fd) {}
+  File(File&& other) noexcept;
+  File& operator=(File&& other) noexcept;
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  ~File();
+
+  /// Makes a new file of mode 0600 for writing; false if its directory does not exist.
+  [[nodiscard]] bool create(const std::filesystem::path& path);
+  /// Opens a regular file for reading; false if there is none.
+  [[nodiscard]] bool open(const std::filesystem::path& path);
+  void close() noexcept;
+
+  void write(std::string_view bytes, const std::filesystem::path& path);
+  /// Reads at most `size` bytes; 0 at the end.
+  std::size_t read(char* buffer, std::size_t size, const std::filesystem::path& path);
+  [[nodiscard]] std::uint64_t size() const noexcept;
+  void sync(const std::filesystem::path& path);
+
+ private:
+  int fd_ = -1;
+};
+
+/// Makes a directory of mode 0700 unless it is there, with its parents up to `base`, which must exist.
+void make_directories(const std::filesystem::path& base, const std::filesystem::path& below);
+
+/// Gives a file a second name; false if a directory in `to` does not exist.
+[[nodiscard]] bool link_file(const std::filesystem::path& from, const std::filesystem::path& to);
+
+/// Removes a name; whether it was there. Failure is no error: the sweep comes back to it.
+bool remove_file(const std::filesystem::path& path) noexcept;
+
+/// Sees to it that the file `path`, made if need be, has at least `bytes` of the disk for itself. False if
+/// there is no room, or the file cannot be had: then it takes no more than before.
+[[nodiscard]] bool reserve_room(const std::filesystem::path& path, std::uint64_t bytes) noexcept;
+/// Gives back what such a file takes but for `keep` bytes; whether that was anything.
+bool give_back_room(const std::filesystem::path& path, std::uint64_t keep = 0) noexcept;
+
+/// Names in a directory, without "." and ".."; none if it does not exist. Throws IoError, as the list would
+/// be believed to be whole.
+std::vector<std::string> names_in(const std::filesystem::path& path);
+
+/// A descriptor of the caller's: reads at most `size` bytes (0 at the end), writes all of `bytes`.
+std::size_t read_descriptor(int fd, char* buffer, std::size_t size);
+void write_descriptor(int fd, std::string_view bytes);
+
+}  // namespace dcache::platform

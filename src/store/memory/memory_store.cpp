@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Taking turns, and transactions.
+#include "store/memory/memory_store.hpp"
+
+#include <array>
+#include <cstddef>
+#include <utility>
+
+#include "dcache/error.hpp"
+#include "store/engines.hpp"
+
+namespace dcache::store::memory {
+
+namespace {
+
+std::string new_session() {
+  std::array<std::byte, 16> nonce{};
+  platform::random_bytes(nonce);
+  std::string text = "memory:";
+  for (const std::byte byte : nonce) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    text += kDigits[std::to_integer<std::size_t>(byte >> 4)];
+    text += kDigits[std::to_integer<std::size_t>(byte & std::byte{15})];
+  }
+  return text;
+}
+
+Deadline deadline_after(Duration timeout) {
+  if (timeout.is_forever()) return kNoDeadline;
+  const auto now = std::chrono::steady_clock::now();
+  if (timeout.nanoseconds() >= kNoDeadline - now) return kNoDeadline;
+  return now + std::chrono::duration_cast<Deadline::duration>(timeout.nanoseconds());
+}
+
+}  // namespace
+
+MemoryStore::MemoryStore(const Options& options) : timeout_(options.timeout), session_(new_session()) {}
+
+// A step needs nothing but that no transaction is open. A transaction also lets those go first who were
+// waiting before it, so that a thread that opens one after another keeps nobody out.
+void MemoryStore::wait_for_turn(Wish wish, std::optional<Deadline> until) {
+  if (owner_.load(std::memory_order_relaxed) == 0 && (wish == Wish::step || waiting_.empty())) return;
+  const Deadline deadline = until ? *until : deadline_after(timeout_);
+  const std::uint64_t ticket = ++last_ticket_;
+  waiting_.insert(ticket);
+  bool in_time = true;
+  const auto my_turn = [&]() DCACHE_REQUIRES(mutex_) {
+    return owner_.load(std::memory_order_relaxed) == 0 && (wish == Wish::step || *waiting_.begin() == ticket);
+  };
+  while (!my_turn() && in_time) {
+    if (deadline == kNoDeadline) {
+      freed_.wait(mutex_);
+    } else {
+      in_time = freed_.wait_until(mutex_, deadline) == std::cv_status::no_timeout;
+    }
+  }
+  in_time = in_time || my_turn();
+  waiting_.erase(ticket);
+  if (!waiting_.empty()) freed_.notify_all();
+  if (!in_time) {
+    throw Timeout(
+        "cannot write in 'memory:': a transaction of another thread was open for all of the time allowed");
+  }
+}
+
+Step MemoryStore::start_step(std::optional<Deadline> deadline) {
+  const bool joins = in_transaction();
+  if (!joins) {
+    wait_for_turn(Wish::step, deadline);
+  } else if (doomed_) {
+    throw Misuse("this transaction was already undone by an earlier failure; leave its body");
+  }
+  return {contents_, joins ? &doomed_ : nullptr};
+}
+
+void MemoryStore::begin() {
+  platform::MutexLock lock(mutex_);
+  if (!in_transaction()) {
+    wait_for_turn(Wish::transaction, std::nullopt);
+    owner_.store(platform::thread_agent(), std::memory_order_relaxed);
+    doomed_ = false;
+  }
+  ++depth_;
+}
+
+void MemoryStore::commit() {
+  platform::MutexLock lock(mutex_);
+  if (!in_transaction()) throw Misuse("commit without a transaction on this thread");
+  if (--depth_ > 0) return;
+  contents_.settle(doomed_ ? Settle::rollback : Settle::commit);
+  owner_.store(0, std::memory_order_relaxed);
+  freed_.notify_all();
+  if (doomed_)
+    throw Misuse("the transaction was undone: a call inside it failed, and the error was swallowed");
+}
+
+void MemoryStore::rollback() noexcept {
+  platform::MutexLock lock(mutex_);
+  if (!in_transaction()) return;
+  doomed_ = true;
+  if (--depth_ > 0) return;
+  contents_.settle(Settle::rollback);
+  owner_.store(0, std::memory_order_relaxed);
+  freed_.notify_all();
+}
+
+}  // namespace dcache::store::memory
+
+namespace dcache::store {
+
+std::unique_ptr<Store> open_memory(const Options& options) {
+  return std::make_unique<memory::MemoryStore>(options);
+}
+
+}  // namespace dcache::store

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Storing, changing and removing single values.
+#include <utility>
+
+#include "dcache/error.hpp"
+#include "platform/clock.hpp"
+#include "store/sqlite/errors.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+#include "store/sqlite/value_row.hpp"
+
+namespace dcache::store::sqlite {
+
+namespace {
+
+std::int64_t now_ns() noexcept { return platform::now().unix_nanoseconds(); }
+
+RowHead head_of(std::string_view key, const NewValue& value, std::int64_t now, std::string_view packed_tags,
+                std::string_view packed_file) {
+  RowHead head;
+  head.key = key;
+  head.stored = now;
+  if (value.expires) head.expires = value.expires->unix_nanoseconds();
+  head.format = static_cast<std::int64_t>(value.format);
+  head.tags = packed_tags;
+  head.file = packed_file;
+  return head;
+}
+
+void bind_or_null(Statement& statement, int at, std::string_view bytes) {
+  if (bytes.empty()) {
+    statement.bind_null(at);
+  } else {
+    statement.bind(at, bytes);
+  }
+}
+
+/// Binds 2 to 5 of the statements that store a value.
+void bind_head(Statement& statement, const RowHead& head, std::uint64_t hash) {
+  statement.bind(2, head.stored);
+  if (head.expires) {
+    statement.bind(3, *head.expires);
+  } else {
+    statement.bind_null(3);
+  }
+  statement.bind(4, head.format);
+  statement.bind(5, static_cast<std::int64_t>(checksum(head) + hash));
+}
+
+}  // namespace
+
+std::optional<SqliteStore::Found> SqliteStore::find(Connection& connection, std::string_view key,
+                                                    std::int64_t now) {
+  Statement row = connection.use(Sql::find_id);
+  row.bind(1, key);
+  if (!connection.step(row, "look for a key")) return std::nullopt;
+  return Found{.id = row.number(0),
+               .live = row.is_null(1) || row.number(1) > now,
+               .tags = std::string(row.bytes(2)),
+               .file = std::string(row.bytes(3))};
+}
+
+void SqliteStore::erase_tags(Connection& connection, std::int64_t id, std::string_view packed_tags) {
+  // A damaged list of tags leaves rows in `tags` that lead nowhere; they are passed over when they are met.
+  for (const std::string& tag : unpack_tags(packed_tags).value_or(std::vector<std::string>{})) {
+    Statement erase = connection.use(Sql::tag_erase);
+    connection.run(erase.bind(1, std::string_view(tag)).bind(2, id), "remove a tag");
+  }
+}
+
+void SqliteStore::erase_row(Connection& connection, const Found& row) {
+  erase_tags(connection, row.id, row.tags);
+  drop_file(connection, row.file);
+  Statement erase = connection.use(Sql::erase_id);
+  connection.run(erase.bind(1, row.id), "remove a value");
+  // It was there a moment ago, in this transaction.
+  if (sqlite3_changes64(connection.handle()) != 1) throw_out_of_order(connection.path());
+}
+
+void SqliteStore::store_row(Connection& connection, std::string_view key, const NewValue& value,
+                            std::optional<ValueFiles::Draft> draft, std::int64_t now,
+                            const std::optional<Found>& old) {
+  const std::string tags = pack_tags(value.tags);
+  const std::string file = draft ? draft->ref().packed() : std::string();
+  const RowHead head = head_of(key, value, now, tags, file);
+  std::int64_t id = 0;
+  {
+    Statement put = connection.use(old ? Sql::update : Sql::insert);
+    if (old) {
+      put.bind(1, old->id);
+    } else {
+      put.bind(1, key);
+    }
+    bind_head(put, head, draft ? draft->hash() : hash_of(value.bytes));
+    if (draft) {
+      put.bind_null(6);
+    } else {
+      put.bind(6, value.bytes);
+    }
+    bind_or_null(put, 7, tags);
+    bind_or_null(put, 8, file);
+    connection.run(put, "store a value");
+    id = old ? old->id : sqlite3_last_insert_rowid(connection.handle());
+  }
+  if (old) drop_file(connection, old->file);
+  if (draft) add_file(*std::move(draft));
+  if (!old || old->tags != tags) {
+    if (old) erase_tags(connection, id, old->tags);
+    for (const std::string& tag : value.tags) {
+      Statement insert = connection.use(Sql::tag_insert);
+      connection.run(insert.bind(1, std::string_view(tag)).bind(2, id), "store a tag");
+    }
+  }
+  make_room(connection, key);
+}
+
+std::optional<ValueFiles::Draft> SqliteStore::draft_for(std::string_view bytes) {
+  if (bytes.size() <= options_.file_threshold) return std::nullopt;
+  check_fits(bytes.size());
+  ValueFiles::Draft draft(files_, session_->token());
+  draft.write(bytes);
+  draft.place(options_.durability);
+  return draft;
+}
+
+bool SqliteStore::put(std::string_view key, const NewValue& value, Put mode) {
+  std::optional<ValueFiles::Draft> draft = draft_for(value.bytes);
+  Write write(*this, deadline_from_now());
+  const std::int64_t now = now_ns();
+  if (value.tags.empty() && !draft) {
+    Statement put = write->use(mode == Put::always ? Sql::upsert : Sql::insert_if_dead);
+    put.bind(1, key);
+    bind_head(put, head_of(key, value, now, {}, {}), hash_of(value.bytes));
+    put.bind(6, value.bytes);
+    write.changing();
+    write->run(put, "store a value");
+    if (sqlite3_changes64(write->handle()) == 1) {
+      make_room(*write, key);
+      sweep_now_and_then(*write);
+      write.commit();
+      return true;
+    }
+  }
+  const std::optional<Found> old = find(*write, key, now);
+  if (mode == Put::if_absent && old && old->live) {
+    write.nothing_done();
+    return false;
+  }
+  write.changing();
+  store_row(*write, key, value, std::move(draft), now, old);
+  sweep_now_and_then(*write);
+  write.commit();
+  return true;
+}
+
+void SqliteStore::put_from(std::string_view key, const NewValue& value, Source source) {
+  // What fits the threshold goes to the row after all, so that reading it does not depend on how it came.
+  std::string bytes;
+  std::optional<ValueFiles::Draft> draft;
+  std::string buffer(std::size_t{256} << 10, '\0');
+  for (std::size_t n = 0; (n = source(buffer.data(), buffer.size())) != 0;) {
+    const std::string_view part(buffer.data(), n);
+    if (!draft && bytes.size() + n <= options_.file_threshold) {
+      bytes.append(part);
+      continue;
+    }
+    if (!draft) {
+      draft.emplace(files_, session_->token());
+      draft->write(bytes);
+    }
+    check_fits(draft->ref().size + n);
+    draft->write(part);
+  }
+  if (draft) {
+    draft->place(options_.durability);
+  }
+  NewValue whole = value;
+  whole.bytes = draft ? std::string_view() : std::string_view(bytes);
+  Write write(*this, deadline_from_now());
+  const std::int64_t now = now_ns();
+  const std::optional<Found> old = find(*write, key, now);
+  write.changing();
+  store_row(*write, key, whole, std::move(draft), now, old);
+  write.commit();
+}
+
+bool SqliteStore::erase(std::string_view key) {
+  return removing([&] { return erase_once(key); });
+}
+
+bool SqliteStore::erase_once(std::string_view key) {
+  Write write(*this, deadline_from_now());
+  const std::int64_t now = now_ns();
+  {
+    Statement erase = write->use(Sql::erase_live);
+    write.changing();
+    write->run(erase.bind(1, key).bind(2, now), "remove a value");
+    if (sqlite3_changes64(write->handle()) == 1) {
+      write.commit();
+      return true;
+    }
+  }
+  const std::optional<Found> old = find(*write, key, now);
+  if (!old) {
+    write.nothing_done();
+    return false;
+  }
+  erase_row(*write, *old);
+  write.commit();
+  return old->live;
+}
+
+std::optional<Entry> SqliteStore::pop(std::string_view key) {
+  return removing([&] { return pop_once(key); });
+}
+
+std::optional<Entry> SqliteStore::pop_once(std::string_view key) {
+  Entry entry;
+  std::optional<FileRef> ref;
+  platform::File file;
+  std::uint64_t expected = 0;
+  {
+    Write write(*this, deadline_from_now());
+    Found found;
+    {
+      Statement row = write->use(Sql::entry);
+      row.bind(1, key);
+      if (!write->step(row, "read an entry")) return std::nullopt;
+      const RowHead head = head_of(row, key);
+      if (expired(head, now_ns())) return std::nullopt;
+      entry = entry_of(row, head, write->path());
+      expected = expected_hash(row, head);
+      ref = file_of(head, write->path());
+      if (!ref) entry.value = verified_value(row, head, write->path());
+      found = {.id = row.number(kFirstFreeColumn),
+               .live = true,
+               .tags = std::string(head.tags),
+               .file = std::string(head.file)};
+    }
+    // Opened before it is dropped: anybody may remove it after the commit.
+    if (ref && !files_.open(*ref, file))
+      throw_damaged(key, write->path(), "its file '" + ref->hex() + "' is gone");
+    write.changing();
+    erase_row(*write, found);
+    write.commit();
+  }
+  if (ref) {
+    entry.value.reserve(ref->size);
+    if (files_.read(*ref, file, [&](std::string_view bytes) { entry.value.append(bytes); }) != expected) {
+      throw_damaged(key, database_path(), "the checksum of its file does not match");
+    }
+  }
+  return entry;
+}
+
+bool SqliteStore::replace(std::string_view key, std::string_view expected, const NewValue& desired) {
+  std::optional<ValueFiles::Draft> draft = draft_for(desired.bytes);
+  for (;;) {
+    // Comparing may mean to read a large file, so it is done outside of the transaction, which then makes
+    // sure that the row is still the same.
+    const std::optional<Entry> seen = entry(key);
+    if (!seen || seen->value != expected) return false;
+    Write write(*this, deadline_from_now());
+    {
+      Statement row = write->use(Sql::entry);
+      row.bind(1, key);
+      if (!write->step(row, "read an entry")) return false;
+      const RowHead head = head_of(row, key);
+      if (expected_hash(row, head) != hash_of(expected)) continue;
+    }
+    const std::int64_t now = now_ns();
+    const std::optional<Found> old = find(*write, key, now);
+    if (!old || !old->live) return false;
+    write.changing();
+    store_row(*write, key, desired, std::move(draft), now, old);
+    write.commit();
+    return true;
+  }
+}
+
+void SqliteStore::update(std::string_view key, FunctionRef<Change(const Entry*)> f) {
+  Write write(*this, deadline_from_now());
+  const std::int64_t now = now_ns();
+  std::optional<Found> old;
+  std::optional<Entry> entry;
+  std::uint64_t value_hash = 0;
+  {
+    Statement row = write->use(Sql::entry);
+    row.bind(1, key);
+    if (write->step(row, "read an entry")) {
+      const RowHead head = head_of(row, key);
+      old = Found{.id = row.number(kFirstFreeColumn),
+                  .live = !expired(head, now),
+                  .tags = std::string(head.tags),
+                  .file = std::string(head.file)};
+      value_hash = expected_hash(row, head);
+      if (old->live) {
+        entry = entry_of(row, head, write->path());
+        if (head.file.empty()) entry->value = verified_value(row, head, write->path());
+      }
+    }
+  }
+  const Change change = f(entry ? &*entry : nullptr);
+  switch (change.kind) {
+    case Change::Kind::keep:
+      return;
+    case Change::Kind::put:
+      write.changing();
+      store_row(*write, key, change.value, std::nullopt, now, old);
+      break;
+    case Change::Kind::erase:
+      if (!old) return;
+      write.changing();
+      erase_row(*write, *old);
+      break;
+    case Change::Kind::retime: {
+      if (!entry) return;
+      write.changing();
+      NewValue same{.bytes = {}, .format = entry->format, .expires = change.value.expires, .tags = {}};
+      const RowHead head = head_of(key, same, entry->stored.unix_nanoseconds(), old->tags, old->file);
+      Statement retime = write->use(Sql::retime);
+      retime.bind(1, old->id);
+      if (head.expires) {
+        retime.bind(2, *head.expires);
+      } else {
+        retime.bind_null(2);
+      }
+      write->run(retime.bind(3, static_cast<std::int64_t>(checksum(head) + value_hash)), "change an expiry");
+      break;
+    }
+  }
+  write.commit();
+}
+
+}  // namespace dcache::store::sqlite

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The size limit and the settings stored with the cache.
+#include <charconv>
+
+#include "dcache/error.hpp"
+#include "platform/clock.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+
+namespace dcache::store::sqlite {
+
+namespace {
+
+constexpr std::string_view kSettingsName = "settings";
+constexpr std::int64_t kRowsAtATime = 10;
+
+std::string print(const Settings& settings) {
+  return std::to_string(settings.size_limit) + (settings.policy == Policy::none ? " none" : " oldest");
+}
+
+/// Stored settings; nothing if they cannot be read.
+std::optional<Settings> understood(std::string_view text) {
+  Settings settings;
+  if (text.empty()) return settings;
+  const char* const end = text.data() + text.size();
+  const auto limit = std::from_chars(text.data(), end, settings.size_limit);
+  const std::string_view policy(limit.ptr, static_cast<std::size_t>(end - limit.ptr));
+  if (limit.ec != std::errc{} || (policy != " none" && policy != " oldest")) return std::nullopt;
+  settings.policy = policy == " none" ? Policy::none : Policy::oldest;
+  return settings;
+}
+
+std::int64_t number_of(Connection& connection, Sql which) {
+  Statement row = connection.use(which);
+  return connection.step(row, "read the size of the database") ? row.number(0) : 0;
+}
+
+std::string meta(Connection& connection, std::string_view name) {
+  Statement row = connection.use(Sql::meta_get);
+  return connection.step(row.bind_text(1, name), "read a setting") ? std::string(row.bytes(0))
+                                                                   : std::string();
+}
+
+}  // namespace
+
+Settings SqliteStore::read_settings(Connection& connection) {
+  const std::optional<Settings> settings = understood(meta(connection, kSettingsName));
+  if (settings) return *settings;
+  throw Corrupt("the settings stored in '" + escape(connection.path()) +
+                "' are damaged or of a newer version; set them anew");
+}
+
+/// The settings as of the open transaction; read again only when another connection has committed something.
+const Settings& SqliteStore::current_settings(Connection& connection) {
+  std::uint32_t version = 0;
+  sqlite3_file_control(connection.handle(), "main", SQLITE_FCNTL_DATA_VERSION, &version);
+  if (settings_version_ != version) {
+    settings_ = read_settings(connection);
+    settings_version_ = version;
+  }
+  return settings_;
+}
+
+Settings SqliteStore::settings() {
+  Read read(*this);
+  return read_settings(*read);
+}
+
+void SqliteStore::change_settings(FunctionRef<void(Settings&)> change) {
+  for (;;) {
+    // `change` is the caller's code, so it runs outside of the transaction.
+    std::string seen;
+    {
+      Read read(*this);
+      seen = meta(*read, kSettingsName);
+    }
+    // Damaged ones are set anew here, as their error says.
+    Settings wanted = understood(seen).value_or(Settings{});
+    change(wanted);
+    Write write(*this, deadline_from_now());
+    if (meta(*write, kSettingsName) != seen) continue;
+    const std::string text = print(wanted);
+    write.changing();
+    {
+      Statement put = write->use(Sql::meta_put);
+      write->run(put.bind_text(1, kSettingsName).bind(2, text), "store the settings");
+    }
+    settings_version_.reset();
+    write.commit();
+    return;
+  }
+}
+
+std::uint64_t SqliteStore::file_bytes(Connection& connection) {
+  const std::string text = meta(connection, "file_bytes");
+  std::int64_t total = 0;
+  std::from_chars(text.data(), text.data() + text.size(), total);
+  if (connection.in_transaction()) total += file_bytes_change_;
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(total, 0));
+}
+
+std::uint64_t SqliteStore::bytes_used(Connection& connection) {
+  const std::int64_t pages = number_of(connection, Sql::page_count) - number_of(connection, Sql::free_pages);
+  return static_cast<std::uint64_t>(pages) * kPageBytes + file_bytes(connection);
+}
+
+std::uint64_t SqliteStore::bytes() {
+  Read read(*this);
+  return bytes_used(*read);
+}
+
+/// Before a large value is written out: one that can never fit is refused at once.
+void SqliteStore::check_fits(std::uint64_t size) {
+  const Settings limit = settings();
+  if (limit.size_limit == 0 || size <= limit.size_limit) return;
+  throw Full("a value of " + std::to_string(size) + " bytes does not fit the size limit of '" +
+             escape(directory_.path.native()) + "', " + std::to_string(limit.size_limit) +
+             " bytes; raise the limit or leave the value out");
+}
+
+/// Removes some values, expired ones first, then the oldest; false if nothing is left but `keep`.
+bool SqliteStore::remove_some(Connection& connection, std::int64_t keep, std::uint64_t& removed) {
+  std::vector<Selected> rows;
+  {
+    Statement select = connection.use(Sql::expired_batch);
+    select.bind(1, platform::now().unix_nanoseconds()).bind(2, kRowsAtATime);
+    rows = collect(connection, select);
+  }
+  std::erase_if(rows, [&](const Selected& selected) { return selected.row.id == keep; });
+  if (rows.empty()) {
+    Statement select = connection.use(Sql::oldest_batch);
+    select.bind(1, keep).bind(2, kRowsAtATime);
+    rows = collect(connection, select);
+  }
+  for (const Selected& selected : rows) erase_row(connection, selected.row);
+  removed += rows.size();
+  return !rows.empty();
+}
+
+/// Brings the cache within its limit, inside the transaction that stored `keep`.
+void SqliteStore::make_room(Connection& connection, std::string_view keep) {
+  const Settings& settings = current_settings(connection);
+  if (settings.size_limit == 0 || bytes_used(connection) <= settings.size_limit) return;
+  const std::string limit = "the size limit of '" + escape(directory_.path.native()) + "', " +
+                            std::to_string(settings.size_limit) + " bytes";
+  if (settings.policy == Policy::none) {
+    throw Full("the value does not fit " + limit +
+               ", and its policy is to remove nothing; delete or evict values, or raise the limit");
+  }
+  const std::optional<Found> kept = find(connection, keep, 0);
+  std::uint64_t removed = 0;
+  while (bytes_used(connection) > settings.size_limit) {
+    if (!remove_some(connection, kept ? kept->id : 0, removed)) {
+      throw Full("the value alone is more than " + limit + "; raise the limit or leave the value out");
+    }
+  }
+}
+
+/// Expired values go by themselves while others are stored: a few of them, at one write in 32.
+void SqliteStore::sweep_now_and_then(Connection& connection) {
+  constexpr std::uint32_t kPeriod = 32;
+  if (++puts_ % kPeriod != 0) return;
+  std::vector<Selected> rows;
+  {
+    Statement select = connection.use(Sql::expired_batch);
+    select.bind(1, platform::now().unix_nanoseconds()).bind(2, std::int64_t{2 * kPeriod});
+    rows = collect(connection, select);
+  }
+  for (const Selected& selected : rows) erase_row(connection, selected.row);
+}
+
+std::uint64_t SqliteStore::cull() {
+  std::uint64_t removed = expire();
+  removed += in_steps([&](Connection& connection, Walk&, std::int64_t rows, std::uint64_t& count) {
+    const Settings& settings = current_settings(connection);
+    if (settings.size_limit == 0 || settings.policy == Policy::none) return Step::done;
+    for (std::int64_t i = 0; i < rows; i += kRowsAtATime) {
+      if (bytes_used(connection) <= settings.size_limit || !remove_some(connection, 0, count))
+        return Step::done;
+    }
+    return Step::more;
+  });
+  return removed;
+}
+
+}  // namespace dcache::store::sqlite

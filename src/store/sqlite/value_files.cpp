@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/sqlite/value_files.hpp"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <cstring>
+#include <span>
+#include <utility>
+
+#include "dcache/error.hpp"
+#include "platform/directory.hpp"
+#include "platform/process.hpp"
+
+namespace dcache::store::sqlite {
+
+namespace {
+
+constexpr std::size_t kReadBytes = std::size_t{256} << 10;
+constexpr std::string_view kDigits = "0123456789abcdef";
+
+std::optional<unsigned> digit(char c) {
+  const std::size_t at = kDigits.find(c);
+  return at == std::string_view::npos ? std::nullopt : std::optional(static_cast<unsigned>(at));
+}
+
+}  // namespace
+
+std::string FileRef::packed() const {
+  std::string out(name.data(), name.size());
+  for (unsigned shift = 0; shift < 64; shift += 8) out += static_cast<char>((size >> shift) & 0xFFU);
+  return out;
+}
+
+std::string FileRef::hex() const {
+  std::string out;
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    out.append(1, kDigits[byte >> 4]).append(1, kDigits[byte & 15U]);
+  }
+  return out;
+}
+
+std::optional<FileRef> FileRef::unpack(std::string_view packed) {
+  if (packed.size() != kPackedBytes) return std::nullopt;
+  FileRef ref;
+  std::memcpy(ref.name.data(), packed.data(), ref.name.size());
+  for (unsigned i = 0; i < 8; ++i) {
+    ref.size |= std::uint64_t{static_cast<unsigned char>(packed[kNameBytes + i])} << (8 * i);
+  }
+  return ref;
+}
+
+std::optional<FileRef> FileRef::from_hex(std::string_view hex) {
+  if (hex.size() != 2 * kNameBytes) return std::nullopt;
+  FileRef ref;
+  for (std::size_t i = 0; i < kNameBytes; ++i) {
+    const std::optional<unsigned> high = digit(hex[2 * i]);
+    const std::optional<unsigned> low = digit(hex[2 * i + 1]);
+    if (!high || !low) return std::nullopt;
+    ref.name[i] = static_cast<char>((*high << 4) | *low);
+  }
+  return ref;
+}
+
+struct RunningHash::State {
+  XXH3_state_t hash;
+};
+
+RunningHash::RunningHash() : state_(std::make_unique<State>()) { XXH3_64bits_reset(&state_->hash); }
+RunningHash::RunningHash(RunningHash&&) noexcept = default;
+RunningHash& RunningHash::operator=(RunningHash&&) noexcept = default;
+RunningHash::~RunningHash() = default;
+void RunningHash::add(std::string_view bytes) {
+  XXH3_64bits_update(&state_->hash, bytes.data(), bytes.size());
+}
+std::uint64_t RunningHash::value() const { return XXH3_64bits_digest(&state_->hash); }
+
+ValueFiles::Draft::Draft(const ValueFiles& files, std::string_view session)
+    : names_(std::make_unique<Names>()) {
+  platform::random_bytes(std::as_writable_bytes(std::span(ref_.name)));
+  names_->base = files.base_;
+  names_->draft = files.new_directory() / (ref_.hex() + "-" + std::string(session));
+  names_->place = files.path(ref_);
+  if (!file_.create(names_->draft)) {
+    platform::make_directories(files.base_, std::filesystem::path("values") / "new");
+    if (!file_.create(names_->draft))
+      throw IoError("cannot make a value file: " + platform::errno_text(names_->draft, ENOENT));
+  }
+}
+
+ValueFiles::Draft::~Draft() {
+  // In a forked child it is the parent's.
+  if (names_ == nullptr || names_->fork_generation != platform::fork_generation()) return;
+  if (names_->placed) platform::remove_file(names_->place);
+  platform::remove_file(names_->draft);
+}
+
+void ValueFiles::Draft::write(std::string_view bytes) {
+  file_.write(bytes, names_->draft);
+  hash_.add(bytes);
+  ref_.size += bytes.size();
+}
+
+void ValueFiles::Draft::place(Durability durability) {
+  if (durability == Durability::full) file_.sync(names_->draft);
+  file_.close();
+  if (!platform::link_file(names_->draft, names_->place)) {
+    platform::make_directories(names_->base, names_->place.parent_path().lexically_relative(names_->base));
+    if (!platform::link_file(names_->draft, names_->place)) {
+      throw IoError("cannot place a value file: " + platform::errno_text(names_->place, ENOENT));
+    }
+  }
+  names_->placed = true;
+}
+
+void ValueFiles::Draft::keep() noexcept {
+  platform::remove_file(names_->draft);
+  names_.reset();
+}
+
+std::filesystem::path ValueFiles::path(const FileRef& ref) const {
+  const std::string hex = ref.hex();
+  return base_ / "values" / hex.substr(0, 2) / hex.substr(2, 2) / hex.substr(4);
+}
+
+bool ValueFiles::open(const FileRef& ref, platform::File& file) const {
+  if (!file.open(path(ref))) return false;
+  if (file.size() != ref.size) {
+    throw Corrupt("the value file " + platform::errno_text(path(ref), 0) + " has " +
+                  std::to_string(file.size()) + " bytes instead of " + std::to_string(ref.size) +
+                  "; set or delete its key");
+  }
+  return true;
+}
+
+std::uint64_t ValueFiles::read(const FileRef& ref, platform::File& file, Sink sink) const {
+  RunningHash hash;
+  const std::unique_ptr<char[]> buffer(new char[kReadBytes]);
+  const std::filesystem::path name = path(ref);
+  for (std::uint64_t left = ref.size; left > 0;) {
+    const std::size_t n =
+        file.read(buffer.get(), static_cast<std::size_t>(std::min<std::uint64_t>(left, kReadBytes)), name);
+    if (n == 0) break;
+    const std::string_view bytes(buffer.get(), n);
+    hash.add(bytes);
+    sink(bytes);
+    left -= n;
+  }
+  return hash.value();
+}
+
+std::vector<ValueFiles::InFlight> ValueFiles::in_flight() const {
+  std::vector<InFlight> found;
+  for (std::string& name : platform::names_in(new_directory())) {
+    constexpr std::size_t kHexBytes = 2 * FileRef::kNameBytes;
+    if (name.size() <= kHexBytes || name[kHexBytes] != '-') continue;
+    const std::optional<FileRef> ref = FileRef::from_hex(std::string_view(name).substr(0, kHexBytes));
+    if (!ref) continue;
+    InFlight file{.ref = *ref, .session = name.substr(kHexBytes + 1), .name = {}};
+    file.name = std::move(name);
+    found.push_back(std::move(file));
+  }
+  return found;
+}
+
+void ValueFiles::remove_in_flight(const InFlight& file) const noexcept {
+  platform::remove_file(new_directory() / file.name);
+}
+
+}  // namespace dcache::store::sqlite

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The promises that every engine keeps, as tests that run on each. A test is written as
+//
+//   ENGINE_TEST("what is set can be got") { cache.set("k", "v"); CHECK(cache.get("k") == "v"); }
+//
+// and runs once an engine, on a fresh cache; a failure names the engine. Its body is a member of Subject.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cache/state.hpp"
+#include "dcache/cache.hpp"
+#include "dcache/store.hpp"
+#include "support/check.hpp"
+#include "support/temp_dir.hpp"
+
+namespace dcache::test {
+
+struct Engine {
+  const char* name;
+  /// A cache, new if there is none in `directory`. Engines that keep nothing ignore that.
+  Cache (*open)(const std::filesystem::path& directory, const Options& options);
+  bool reopens;  ///< whether opening again finds what was stored
+};
+
+const std::vector<Engine>& engines();
+
+/// What a test is about: a fresh cache of one engine.
+class Subject {
+ public:
+  explicit Subject(const Engine& engine, const Options& options = {})
+      : engine_(engine), cache(engine.open(dir_ / "cache", options)) {}
+
+  [[nodiscard]] Store& store() const { return cache.state()->store(); }
+  /// Another fresh cache of the same engine.
+  [[nodiscard]] Subject another(const Options& options = {}) const { return Subject(engine_, options); }
+  /// Closes the cache and opens it again, where that makes sense.
+  void reopen() {
+    if (engine_.reopens) cache = engine_.open(dir_ / "cache", {});
+  }
+
+ private:
+  TempDir dir_;
+  const Engine& engine_;
+
+ public:
+  Cache cache;
+};
+
+using Keys = std::vector<std::string>;
+/// The keys of a listing, in its order.
+Keys keys(const Cache& cache, const EntryFilter& filter = {});
+
+/// Fails the test unless the cache holds these keys and no others.
+void check_keys(const Cache& cache, Keys expected);
+
+template <class Test>
+void on_every_engine() {
+  for (const Engine& engine : engines()) {
+    SUBCASE(engine.name) { Test(engine).run(); }
+  }
+}
+
+}  // namespace dcache::test
+
+#define DCACHE_ENGINE_TEST(name, sentence)         \
+  namespace {                                      \
+  struct name : dcache::test::Subject {            \
+    using Subject::Subject;                        \
+    void run();                                    \
+  };                                               \
+  }                                                \
+  TEST_CASE(sentence) { on_every_engine<name>(); } \
+  void name::run()
+#define ENGINE_TEST(sentence) DCACHE_ENGINE_TEST(DOCTEST_ANONYMOUS(EngineTest), sentence)
