@@ -102,6 +102,8 @@ void throw_errno(const std::string& what, const std::filesystem::path& path, int
     case ENOSPC:
     case EDQUOT:
       throw Full(text);
+    case EFBIG:
+      throw Full(text + "; raise the limit of file size (ulimit -f)");
     case EMFILE:
     case ENFILE:
       throw IoError(text + "; raise the limit of open files or close some");

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -110,6 +111,11 @@ bool descriptors_left() noexcept {
   if (fd < 0) return errno != EMFILE && errno != ENFILE;
   ::close(fd);
   return true;
+}
+
+bool file_size_is_limited() noexcept {
+  struct rlimit limit {};
+  return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
 }
 
 std::uint32_t effective_user() noexcept { return ::geteuid(); }

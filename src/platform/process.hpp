@@ -44,6 +44,9 @@ void random_bytes(std::span<std::byte> out);
 /// Whether this process may open another file.
 bool descriptors_left() noexcept;
 
+/// Whether this process may make files of some size only.
+bool file_size_is_limited() noexcept;
+
 /// The numeric id of the effective user.
 std::uint32_t effective_user() noexcept;
 

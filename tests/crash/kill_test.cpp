@@ -25,6 +25,22 @@ std::string difference(const Model& expected, const Model& found) {
   return {};
 }
 
+std::size_t value_files(const std::filesystem::path& cache) {
+  std::size_t count = 0;
+  for (const auto& file : std::filesystem::recursive_directory_iterator(cache / "values")) {
+    if (file.is_regular_file()) ++count;
+  }
+  return count;
+}
+
+std::size_t large_values(const Cache& cache) {
+  std::size_t count = 0;
+  for (const Entry& entry : cache.entries({.values = false})) {
+    if (entry.size > Options().file_threshold) ++count;
+  }
+  return count;
+}
+
 }  // namespace
 
 TEST_SUITE_BEGIN("process");
@@ -77,6 +93,9 @@ TEST_CASE_FIXTURE(
     CHECK(lock.fence() > fence);
     if (round % 20 == 0 || round == kills - 1) {
       CHECK(integrity(dir / "cache") == "ok");
+      again.expire();  // sweeps what the killed have left of files
+      CHECK(value_files(dir / "cache") == large_values(again));
+      for (const Problem& problem : again.check().problems) FAIL_CHECK(problem.text);
       again.clear();
     }
     if (failed_so_far()) break;

@@ -59,7 +59,7 @@ void check_healthy(Cache& cache) {
 TEST_CASE(
     "values fill a disk until Full; what is stored stays, can be removed at 0 bytes free, and then writes go "
     "on") {
-  for (const std::size_t size : {100, 3000, 30'000}) {
+  for (const std::size_t size : {std::size_t{100}, std::size_t{3000}, std::size_t{30000}}) {
     CAPTURE(size);
     const SmallDisk disk("12m");
     Model model;

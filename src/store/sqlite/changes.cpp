@@ -87,7 +87,7 @@ void SqliteStore::store_row(Connection& connection, std::string_view key, const 
   {
     Statement put = connection.use(old ? Sql::update : Sql::insert);
     if (old) {
-      put.bind(1, old->id);
+      put.bind(1, old->id).bind(9, key);
     } else {
       put.bind(1, key);
     }
@@ -100,6 +100,7 @@ void SqliteStore::store_row(Connection& connection, std::string_view key, const 
     bind_or_null(put, 7, tags);
     bind_or_null(put, 8, file);
     connection.run(put, "store a value");
+    if (sqlite3_changes64(connection.handle()) != 1) throw_out_of_order(connection.path());
     id = old ? old->id : sqlite3_last_insert_rowid(connection.handle());
   }
   if (old) drop_file(connection, old->file);
@@ -117,7 +118,7 @@ void SqliteStore::store_row(Connection& connection, std::string_view key, const 
 std::optional<ValueFiles::Draft> SqliteStore::draft_for(std::string_view bytes) {
   if (bytes.size() <= options_.file_threshold) return std::nullopt;
   check_fits(bytes.size());
-  ValueFiles::Draft draft(files_, session_->token());
+  ValueFiles::Draft draft(files_, session());
   draft.write(bytes);
   draft.place(options_.durability);
   return draft;
@@ -165,7 +166,7 @@ void SqliteStore::put_from(std::string_view key, const NewValue& value, Source s
       continue;
     }
     if (!draft) {
-      draft.emplace(files_, session_->token());
+      draft.emplace(files_, session());
       draft->write(bytes);
     }
     check_fits(draft->ref().size + n);

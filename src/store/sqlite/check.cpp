@@ -126,7 +126,7 @@ CheckReport SqliteStore::check(const CheckOptions& options) { return Check(*this
 CheckReport Check::run() {
   {
     Read read(store_);
-    store_.check_moved(*read);
+    store_.check_moved();
   }
   part(&Check::count);
   part(&Check::database);

@@ -205,6 +205,7 @@ std::unique_ptr<Connection> open_database(const platform::Directory& directory, 
       if (!retry.pause())
         throw Timeout("cannot switch " + shown(path.native()) + " to WAL: others kept it busy");
     }
+    static_cast<void>(check_tables(*connection));  // the first read makes the log's files
   }
   return connection;
 }

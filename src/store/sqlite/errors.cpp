@@ -48,8 +48,15 @@ void throw_code(int code, sqlite3* handle, const std::string& path, const std::s
       }
       throw IoError(text);
     case SQLITE_IOERR:
-      if (system == EFBIG) throw Full(text + ": the limit of file size is reached");
+      if (system == EFBIG || (code == SQLITE_IOERR_WRITE && platform::file_size_is_limited())) {
+        throw Full(text + ": the limit of file size (ulimit -f) is reached; older values are intact");
+      }
       if (system == ENOSPC || system == EDQUOT) throw Full(text + ": no space left; older values are intact");
+      if (code == SQLITE_IOERR_SHORT_READ) {
+        throw Corrupt(text +
+                      ": the database or its log was cut or removed while others had it open; stop all users "
+                      "of it, then open it again");
+      }
       throw IoError(text + " (code " + std::to_string(code) + ")");
     default:
       throw IoError(text + " (code " + std::to_string(code) + ")");

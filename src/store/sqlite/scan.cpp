@@ -186,7 +186,7 @@ class PagedScan final : public Scan {
   SqliteStore& store_;
   const EntryFilter filter_;
   std::optional<Ids> ids_;
-  std::optional<std::string> key_;  ///< where to go on, in order of keys
+  std::optional<std::string> key_;     ///< where to go on, in order of keys
   std::vector<std::size_t> in_files_;  ///< entries of the page whose values are still to be read
   std::size_t at_ = 0;
   std::int64_t after_ = -std::numeric_limits<std::int64_t>::max();

@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include <array>
 #include <utility>
 
 #include "dcache/bytes.hpp"
@@ -20,6 +21,11 @@ namespace {
 
 constexpr std::size_t kIdleReaders = 16;
 
+constexpr std::array<const char*, 3> kFiles{"cache.db", "cache.db-wal", "cache.db-shm"};
+
+/// Between two looks at what hardly ever happens, in nanoseconds.
+constexpr std::int64_t kLookPeriod = 100'000'000;
+
 }  // namespace
 
 SqliteStore::SqliteStore(platform::Directory directory, const Options& options)
@@ -28,10 +34,12 @@ SqliteStore::SqliteStore(platform::Directory directory, const Options& options)
       checkpoints_need_guard_(passive_checkpoint_is_unsafe(sqlite3_libversion_number())),
       session_(Session::of(directory_)),
       files_(directory_.path),
+      database_file_(directory_.path / "cache.db"),
       checkpoint_after_(kCheckpointPages),
       fork_generation_(platform::fork_generation()) {
   settle_after_fork(directory_);
   idle_readers_.push_back(open_database(directory_, options_, deadline_from_now()));
+  note_files(*idle_readers_.back());
   enlist();
 }
 
@@ -57,23 +65,57 @@ Deadline SqliteStore::deadline_from_now() const {
   return timeout >= room ? kNoDeadline : now + std::chrono::duration_cast<Deadline::duration>(timeout);
 }
 
-void SqliteStore::check_moved(Connection& connection) const {
+/// Notes which files SQLite has opened.
+void SqliteStore::note_files(Connection& connection) {
+  for (std::size_t i = 0; i < kFiles.size(); ++i) files_seen_[i] = platform::file_info(file(kFiles[i])).id;
   int moved = 0;
-  if (sqlite3_file_control(connection.handle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
-      moved != 0) {
-    throw NotACache("the cache in '" + escape(directory_.path.native()) +
-                    "' was removed or replaced while it was open; open it again");
+  sqlite3_file_control(connection.handle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  if (moved != 0) throw_replaced();
+}
+
+void SqliteStore::throw_replaced() const {
+  throw NotACache("the cache in '" + escape(directory_.path.native()) +
+                  "' was removed or replaced while it was open; open it again");
+}
+
+void SqliteStore::check_moved() {
+  const platform::FileInfo now = platform::file_info(database_file_);
+  if (now.id != files_seen_[0]) throw_replaced();
+  if (now.size < kPageBytes) {
+    throw Corrupt("'" + escape(database_file_.native()) +
+                  "' was cut short while it was open: stop all users and move the directory aside");
+  }
+  check_log_sometimes();
+}
+
+/// The log and its index, which nobody but a person removes: what is written then reaches nobody else.
+/// Looking every time would cost a write a tenth.
+void SqliteStore::check_log_sometimes() {
+  const std::int64_t now = platform::coarse_monotonic_ns();
+  if (now - looked_at_log_.load(std::memory_order_relaxed) < kLookPeriod) return;
+  looked_at_log_.store(now, std::memory_order_relaxed);
+  for (std::size_t i = 1; i < kFiles.size(); ++i) {
+    if (platform::file_info(file(kFiles[i])).id == files_seen_[i]) continue;
+    throw Corrupt("'" + escape(file(kFiles[i])) +
+                  "' was removed while the cache was open: stop all users of it, then open it again");
   }
 }
 
 /// For reads, whose answers from a removed cache are merely old: looking every time would cost them a third.
 void SqliteStore::check_moved_sometimes() {
-  constexpr std::int64_t kPeriod = 100'000'000;
   const std::int64_t now = platform::coarse_monotonic_ns();
-  if (now - looked_for_move_.load(std::memory_order_relaxed) < kPeriod) return;
+  if (now - looked_for_move_.load(std::memory_order_relaxed) < kLookPeriod) return;
   looked_for_move_.store(now, std::memory_order_relaxed);
-  Read read(*this);
-  check_moved(*read);
+  check_moved();
+}
+
+std::string SqliteStore::session() {
+  try {
+    return session_->token();
+  } catch (const IoError&) {
+    check_moved();  // the better reason
+    throw;
+  }
 }
 
 bool SqliteStore::take_slot(Deadline deadline) {
@@ -108,7 +150,7 @@ void SqliteStore::begin_writing(Deadline deadline, bool to_disk) {
     if (to_disk) connection.execute("PRAGMA synchronous=FULL", "raise the durability");
     Statement begin = connection.use(Sql::begin);
     connection.run(begin, "begin a write");
-    check_moved(connection);
+    check_moved();
   } catch (...) {
     end_writing();
     throw;

@@ -3,6 +3,7 @@
 // The SQLite engine: one database in WAL mode, one writing connection and a pool of reading ones.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -62,7 +63,7 @@ class SqliteStore final : public Store {
   void rollback() noexcept override;
   [[nodiscard]] bool in_transaction() const noexcept override { return writer_slot_.mine() && depth_ > 0; }
 
-  std::string session() override { return session_->token(); }
+  std::string session() override;
   [[nodiscard]] Liveness alive(std::string_view session) override { return session_->alive(session); }
 
  private:
@@ -76,7 +77,10 @@ class SqliteStore final : public Store {
   [[nodiscard]] std::string database_path() const { return file("cache.db"); }
 
   // A database that was removed or replaced under us would still take writes, which nobody would ever see.
-  void check_moved(Connection& connection) const;
+  void note_files(Connection& connection);
+  [[noreturn]] void throw_replaced() const;
+  void check_moved();
+  void check_log_sometimes();
   void check_moved_sometimes();
 
   bool read_value(std::string_view key, Entry* head, std::string& bytes, Sink sink);
@@ -181,6 +185,8 @@ class SqliteStore final : public Store {
   const bool checkpoints_need_guard_;
   std::shared_ptr<Session> session_;
   const ValueFiles files_;
+  const std::filesystem::path database_file_;
+  std::array<platform::FileId, 3> files_seen_;
 
   WriterSlot writer_slot_;
   // What follows belongs to whoever has the slot.
@@ -206,6 +212,7 @@ class SqliteStore final : public Store {
   /// How many threads are in the middle of something with a connection, a transaction included.
   std::atomic<int> in_use_{0};
   std::atomic<std::int64_t> looked_for_move_{0};
+  std::atomic<std::int64_t> looked_at_log_{0};
   std::atomic<std::uint64_t> hits_{0};
   std::atomic<std::uint64_t> misses_{0};
   std::atomic<std::uint64_t> checkpoints_{0};
