@@ -54,6 +54,7 @@ class Check {
     std::int64_t id;
     FileRef file;
     std::uint64_t hash;
+    bool lacks_tags = false;  ///< some are not in the table of tags
   };
   /// A row that is wrong.
   struct BadRow {

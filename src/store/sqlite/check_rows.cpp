@@ -139,10 +139,11 @@ bool Check::page_of_rows(std::int64_t& after, std::vector<Suspect>& suspects) {
       after = id;
       const bool damaged = damage_of(row) != nullptr;
       const RowHead head = head_of(row, row.bytes(kKeyColumn));
-      if (damaged || !without_rows(*read, id, head.tags).empty()) {
+      const bool lacks_tags = !damaged && !without_rows(*read, id, head.tags).empty();
+      if (!damaged && !head.file.empty()) {
+        files.push_back({id, *FileRef::unpack(head.file), expected_hash(row, head), lacks_tags});
+      } else if (damaged || lacks_tags) {
         suspects.push_back({.id = id});
-      } else if (!head.file.empty()) {
-        files.push_back({id, *FileRef::unpack(head.file), expected_hash(row, head)});
       }
       bytes += row.bytes(kValueColumn).size();
     }
@@ -171,7 +172,12 @@ void Check::read_file(const FileToRead& value, std::vector<Suspect>& suspects) {
     suspect.why = error.what();
     suspect.readable = false;
   }
-  if (!suspect.why.empty()) suspects.push_back(std::move(suspect));
+  // Only tags of a row that is right by its checksum can be believed.
+  if (!suspect.why.empty()) {
+    suspects.push_back(std::move(suspect));
+  } else if (value.lacks_tags) {
+    suspects.push_back({.id = value.id});
+  }
   progress(1);
 }
 
