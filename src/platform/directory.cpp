@@ -22,7 +22,9 @@ namespace {
 constexpr mode_t kDirectoryMode = 0700;
 constexpr mode_t kFileMode = 0600;
 
-std::string shown(const std::filesystem::path& path) { return "'" + escape(path.native()) + "'"; }
+std::string shown(const std::filesystem::path& path) {
+  return std::string("'").append(escape(path.native())).append("'");
+}
 
 FileId id_of(const struct stat& info) noexcept {
   return {static_cast<std::uint64_t>(info.st_dev), static_cast<std::uint64_t>(info.st_ino)};

@@ -46,3 +46,25 @@ TEST_CASE_FIXTURE(OneCache,
   CHECK(cache.get("left") == cache.get("right"));
   CHECK(cache.check().problems.empty());
 }
+
+TEST_CASE_FIXTURE(OneCache, "a large value that is replaced all the time is never a miss, and always whole") {
+  const auto value = [](int i) { return std::string(40'000, static_cast<char>('a' + i % 26)); };
+  Cache other(path());
+  cache.set("k", value(0));
+  std::atomic<bool> stop{false};
+  std::atomic<int> wrong{0};
+  std::atomic<int> reads{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 2; ++i) {
+    readers.emplace_back([&] {
+      for (; !stop; ++reads) {
+        const std::optional<std::string> found = other.get("k");
+        if (!found || found->size() != 40'000 || *found != value(found->front() - 'a')) ++wrong;
+      }
+    });
+  }
+  for (int i = 0; i < rounds(3000) || reads < 1000; ++i) cache.set("k", value(i));
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
+  CHECK(wrong == 0);
+}

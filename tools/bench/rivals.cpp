@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rivals.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <stdexcept>
+
 #include "dcache/dcache.hpp"
 #include "raw.hpp"
 
@@ -80,6 +87,56 @@ class Raw final : public Rival {
   raw::Statement commit_ = prepared("COMMIT");
 };
 
+/// What people write by hand. Only the calls that files can do in one step.
+class Files final : public Rival {
+ public:
+  explicit Files(const std::filesystem::path& directory) : directory_(directory / "files") {
+    std::filesystem::create_directory(directory_);
+  }
+
+  std::optional<std::string> get(std::string_view key) override {
+    const int fd = ::open(path(key).c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return std::nullopt;
+    struct stat info {};
+    ::fstat(fd, &info);
+    std::string value(static_cast<std::size_t>(info.st_size), '\0');
+    for (std::size_t at = 0; at < value.size();) {
+      const ssize_t n = ::read(fd, value.data() + at, value.size() - at);
+      if (n <= 0) break;
+      at += static_cast<std::size_t>(n);
+    }
+    ::close(fd);
+    return value;
+  }
+  void set(std::string_view key, std::string_view value) override {
+    const std::string draft = path("draft");
+    const int fd = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    while (!value.empty()) {
+      const ssize_t n = ::write(fd, value.data(), value.size());
+      if (n <= 0) throw std::runtime_error("cannot write " + draft);
+      value.remove_prefix(static_cast<std::size_t>(n));
+    }
+    ::close(fd);
+    if (::rename(draft.c_str(), path(key).c_str()) != 0) throw std::runtime_error("cannot rename " + draft);
+  }
+  bool erase(std::string_view key) override { return ::unlink(path(key).c_str()) == 0; }
+  bool add(std::string_view /*key*/, std::string_view /*value*/) override { return false; }
+  std::int64_t incr(std::string_view /*key*/) override { return 0; }
+  void set_all(std::span<const std::string_view> keys, Values& values) override {
+    for (const std::string_view key : keys) set(key, values.next());
+  }
+  void erase_all(std::span<const std::string_view> keys) override {
+    for (const std::string_view key : keys) erase(key);
+  }
+  void lock_pair() override {}
+  void rlock_pair() override {}
+
+ private:
+  [[nodiscard]] std::string path(std::string_view key) const { return (directory_ / key).native(); }
+
+  std::filesystem::path directory_;
+};
+
 class Ours final : public Rival {
  public:
   Ours(const std::filesystem::path& directory, std::uint64_t page_cache)
@@ -119,6 +176,10 @@ class Ours final : public Rival {
 
 std::unique_ptr<Rival> make_raw(const std::filesystem::path& directory) {
   return std::make_unique<Raw>(directory);
+}
+
+std::unique_ptr<Rival> make_files(const std::filesystem::path& directory) {
+  return std::make_unique<Files>(directory);
 }
 
 std::unique_ptr<Rival> make_dcache(const std::filesystem::path& directory, std::uint64_t page_cache) {

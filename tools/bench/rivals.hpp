@@ -37,6 +37,8 @@ class Rival {
 
 /// The yardstick: a two-column table without rowid, WAL, synchronous=NORMAL, and SQLite's own defaults.
 /// Everything is one autocommitted statement; a lock is a row of 128 bytes, inserted and deleted.
+/// One file a value: written under another name, then renamed; no flush to the disk.
+std::unique_ptr<Rival> make_files(const std::filesystem::path& directory);
 std::unique_ptr<Rival> make_raw(const std::filesystem::path& directory);
 
 std::unique_ptr<Rival> make_dcache(const std::filesystem::path& directory, std::uint64_t page_cache);

@@ -2,9 +2,11 @@
 # Builds optimised in build/bench and measures.
 #   tools/bench/run.sh              dcache beside raw SQLite, quick (under 30 s)
 #   tools/bench/run.sh full         the same with more entries and longer runs (3 minutes)
+#   tools/bench/run.sh sizes        values of 64 bytes to 1 MiB, beside raw SQLite and plain files
+#   tools/bench/run.sh bulk         evict, check and clear of up to a million values, and what a writer notices
 #   tools/bench/run.sh contention   opening, and several processes at one lock
 #   tools/bench/run.sh layouts      the study behind the tables
-#   tools/bench/run.sh all          full, contention, layouts
+#   tools/bench/run.sh all          full, sizes, bulk, contention, layouts
 # What follows goes to the program: tools/bench/run.sh quick --json out.json. Times on a busy machine say little,
 # the ratios still hold. `--dir /dev/shm` takes the disk out of it.
 set -euo pipefail
@@ -17,10 +19,10 @@ programs=()
 case "$what" in
   quick) programs=('bench-pairs --quick') ;;
   full) programs=('bench-pairs') ;;
-  contention | layouts) programs=("bench-$what") ;;
-  all) programs=('bench-pairs' 'bench-contention' 'bench-layouts') ;;
+  sizes | bulk | contention | layouts) programs=("bench-$what") ;;
+  all) programs=('bench-pairs' 'bench-sizes' 'bench-bulk' 'bench-contention' 'bench-layouts') ;;
   *)
-    sed -n '2,9s/^# *//p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,11s/^# *//p' "${BASH_SOURCE[0]}" >&2
     exit 64
     ;;
 esac

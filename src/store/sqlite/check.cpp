@@ -291,7 +291,7 @@ std::size_t Check::add(Kind kind, std::string text, std::optional<std::string> k
 }
 
 void Check::foreign(const std::filesystem::path& path) {
-  add(Kind::foreign, "'" + escape(path.native()) + "' is no file of this cache; it was left as it is");
+  add(Kind::foreign, escape(path.native()) + " is no file of this cache; it was left as it is");
 }
 
 void Check::not_fixed(std::size_t problem, const Error& error) {

@@ -85,7 +85,7 @@ std::string random_name() {
   return random.hex();
 }
 
-std::string shown(std::string_view bytes) { return "'" + escape(bytes, 200) + "'"; }
+std::string shown(std::string_view bytes) { return std::string("'").append(escape(bytes, 200)).append("'"); }
 
 }  // namespace
 
