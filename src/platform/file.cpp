@@ -19,12 +19,15 @@ bool missing(int error) noexcept { return error == ENOENT || error == ENOTDIR; }
 
 }  // namespace
 
-File::File(File&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+File::File(File&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), size_(other.size_), path_(std::move(other.path_)) {}
 
 File& File::operator=(File&& other) noexcept {
   if (this != &other) {
     close();
     fd_ = std::exchange(other.fd_, -1);
+    size_ = other.size_;
+    path_ = std::move(other.path_);
   }
   return *this;
 }
@@ -36,55 +39,53 @@ void File::close() noexcept {
   fd_ = -1;
 }
 
-bool File::create(const std::filesystem::path& path) {
+bool File::create(std::string path) {
   close();
-  fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  path_ = std::move(path);
+  fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd_ >= 0) return true;
   if (missing(errno)) return false;
-  throw_errno("cannot make", path, errno);
+  throw_errno("cannot make", path_, errno);
 }
 
-bool File::open(const std::filesystem::path& path) {
+bool File::open(std::string path) {
   close();
-  fd_ = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  path_ = std::move(path);
+  fd_ = ::open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
   if (fd_ < 0) {
     if (missing(errno)) return false;
-    throw_errno("cannot open", path, errno);
+    throw_errno("cannot open", path_, errno);
   }
   struct stat info {};
   if (::fstat(fd_, &info) != 0 || !S_ISREG(info.st_mode)) {
     close();
-    throw Corrupt(errno_text(path, EINVAL) + ": a value file must be a regular file");
+    throw Corrupt(errno_text(path_, EINVAL) + ": a value file must be a regular file");
   }
+  size_ = static_cast<std::uint64_t>(info.st_size);
   return true;
 }
 
-void File::write(std::string_view bytes, const std::filesystem::path& path) {
+void File::write(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
     if (n >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(n));
     } else if (errno != EINTR) {
-      throw_errno("cannot write", path, errno);
+      throw_errno("cannot write", path_, errno);
     }
   }
 }
 
-std::size_t File::read(char* buffer, std::size_t size, const std::filesystem::path& path) {
+std::size_t File::read(char* buffer, std::size_t size) {
   for (;;) {
     const ssize_t n = ::read(fd_, buffer, size);
     if (n >= 0) return static_cast<std::size_t>(n);
-    if (errno != EINTR) throw_errno("cannot read", path, errno);
+    if (errno != EINTR) throw_errno("cannot read", path_, errno);
   }
 }
 
-std::uint64_t File::size() const noexcept {
-  struct stat info {};
-  return ::fstat(fd_, &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
-}
-
-void File::sync(const std::filesystem::path& path) {
-  if (::fdatasync(fd_) != 0) throw_errno("cannot flush", path, errno);
+void File::sync() {
+  if (::fdatasync(fd_) != 0) throw_errno("cannot flush", path_, errno);
 }
 
 void make_directories(const std::filesystem::path& base, const std::filesystem::path& below) {

@@ -24,19 +24,22 @@ class File {
   ~File();
 
   /// Makes a new file of mode 0600 for writing; false if its directory does not exist.
-  [[nodiscard]] bool create(const std::filesystem::path& path);
+  [[nodiscard]] bool create(std::string path);
   /// Opens a regular file for reading; false if there is none.
-  [[nodiscard]] bool open(const std::filesystem::path& path);
+  [[nodiscard]] bool open(std::string path);
   void close() noexcept;
 
-  void write(std::string_view bytes, const std::filesystem::path& path);
+  void write(std::string_view bytes);
   /// Reads at most `size` bytes; 0 at the end.
-  std::size_t read(char* buffer, std::size_t size, const std::filesystem::path& path);
-  [[nodiscard]] std::uint64_t size() const noexcept;
-  void sync(const std::filesystem::path& path);
+  std::size_t read(char* buffer, std::size_t size);
+  /// Of a file opened for reading, as it was then.
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+  void sync();
 
  private:
   int fd_ = -1;
+  std::uint64_t size_ = 0;
+  std::string path_;  ///< for errors
 };
 
 /// Makes a directory of mode 0700 unless it is there, with its parents up to `base`, which must exist.

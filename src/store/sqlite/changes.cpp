@@ -246,8 +246,7 @@ std::optional<Entry> SqliteStore::pop_once(std::string_view key) {
     write.commit();
   }
   if (ref) {
-    entry.value.reserve(ref->size);
-    if (files_.read(*ref, file, [&](std::string_view bytes) { entry.value.append(bytes); }) != expected) {
+    if (ValueFiles::read(file, entry.value) != expected) {
       throw_damaged(key, database_path(), "the checksum of its file does not match");
     }
   }

@@ -163,7 +163,7 @@ void Check::read_file(const FileToRead& value, std::vector<Suspect>& suspects) {
       suspect.why = "its file is not a regular file";
     } else if (!store_.files_.open(value.file, file)) {
       suspect.why = "its file is gone";
-    } else if (store_.files_.read(value.file, file, [](std::string_view) {}) != value.hash) {
+    } else if (ValueFiles::read(file, [](std::string_view) {}) != value.hash) {
       suspect.why = "the checksum of its file does not match";
     }
   } catch (const Corrupt&) {
@@ -227,8 +227,8 @@ void Check::set_aside(BadRow& row) {
     platform::File file;
     if (!file.create(path)) throw IoError("cannot make " + platform::errno_text(path, ENOENT));
     row.copies.push_back(path);
-    file.write(text, path);
-    file.write(row.value, path);
+    file.write(text);
+    file.write(row.value);
   } catch (...) {
     for (const std::filesystem::path& copy : row.copies) platform::remove_file(copy);
     throw;

@@ -45,6 +45,4 @@ std::uint64_t checksum(const RowHead& head) noexcept {
   return XXH3_64bits_withSeed(numbers.data(), sizeof(numbers), hash);
 }
 
-std::uint64_t hash_of(std::string_view value) noexcept { return XXH3_64bits(value.data(), value.size()); }
-
 }  // namespace dcache::store::sqlite

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "store/sqlite/hash.hpp"
+
 #include "dcache/entry.hpp"
 
 namespace dcache::store::sqlite {
@@ -33,6 +35,5 @@ struct RowHead {
 /// A row's checksum is `checksum(head)` plus the hash of the value, so that a new expiry needs only the old
 /// head, not the value. Key and head are part of it: a row that answers for another key does not match.
 std::uint64_t checksum(const RowHead& head) noexcept;
-std::uint64_t hash_of(std::string_view value) noexcept;
 
 }  // namespace dcache::store::sqlite

@@ -83,7 +83,7 @@ class SqliteStore final : public Store {
   void check_log_sometimes();
   void check_moved_sometimes();
 
-  bool read_value(std::string_view key, Entry* head, std::string& bytes, Sink sink);
+  bool read_value(std::string_view key, Entry* head, std::string& bytes, const Sink* sink);
 
   // Fork (forked.cpp): the connections of a parent live on in its child's memory, and with them SQLite's idea
   // of which locks this process has. They must be gone before the child may open the same database.

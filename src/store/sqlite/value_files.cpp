@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/sqlite/value_files.hpp"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <cstring>
 #include <span>
 #include <utility>
@@ -63,19 +60,6 @@ std::optional<FileRef> FileRef::from_hex(std::string_view hex) {
   return ref;
 }
 
-struct RunningHash::State {
-  XXH3_state_t hash;
-};
-
-RunningHash::RunningHash() : state_(std::make_unique<State>()) { XXH3_64bits_reset(&state_->hash); }
-RunningHash::RunningHash(RunningHash&&) noexcept = default;
-RunningHash& RunningHash::operator=(RunningHash&&) noexcept = default;
-RunningHash::~RunningHash() = default;
-void RunningHash::add(std::string_view bytes) {
-  XXH3_64bits_update(&state_->hash, bytes.data(), bytes.size());
-}
-std::uint64_t RunningHash::value() const { return XXH3_64bits_digest(&state_->hash); }
-
 ValueFiles::Draft::Draft(const ValueFiles& files, std::string_view session)
     : names_(std::make_unique<Names>()) {
   platform::random_bytes(std::as_writable_bytes(std::span(ref_.name)));
@@ -97,13 +81,13 @@ ValueFiles::Draft::~Draft() {
 }
 
 void ValueFiles::Draft::write(std::string_view bytes) {
-  file_.write(bytes, names_->draft);
+  file_.write(bytes);
   hash_.add(bytes);
   ref_.size += bytes.size();
 }
 
 void ValueFiles::Draft::place(Durability durability) {
-  if (durability == Durability::full) file_.sync(names_->draft);
+  if (durability == Durability::full) file_.sync();
   file_.close();
   if (!platform::link_file(names_->draft, names_->place)) {
     platform::make_directories(names_->base, names_->place.parent_path().lexically_relative(names_->base));
@@ -119,9 +103,12 @@ void ValueFiles::Draft::keep() noexcept {
   names_.reset();
 }
 
-std::filesystem::path ValueFiles::path(const FileRef& ref) const {
+std::string ValueFiles::path(const FileRef& ref) const {
   const std::string hex = ref.hex();
-  return base_ / "values" / hex.substr(0, 2) / hex.substr(2, 2) / hex.substr(4);
+  const std::string_view name = hex;
+  std::string path = base_.native();
+  path.append("/values/").append(name.substr(0, 2)).append(1, '/').append(name.substr(2, 2));
+  return path.append(1, '/').append(name.substr(4));
 }
 
 bool ValueFiles::open(const FileRef& ref, platform::File& file) const {
@@ -134,19 +121,34 @@ bool ValueFiles::open(const FileRef& ref, platform::File& file) const {
   return true;
 }
 
-std::uint64_t ValueFiles::read(const FileRef& ref, platform::File& file, Sink sink) const {
+std::uint64_t ValueFiles::read(platform::File& file, Sink sink) {
   RunningHash hash;
   const std::unique_ptr<char[]> buffer(new char[kReadBytes]);
-  const std::filesystem::path name = path(ref);
-  for (std::uint64_t left = ref.size; left > 0;) {
+  for (std::uint64_t left = file.size(); left > 0;) {
     const std::size_t n =
-        file.read(buffer.get(), static_cast<std::size_t>(std::min<std::uint64_t>(left, kReadBytes)), name);
+        file.read(buffer.get(), static_cast<std::size_t>(std::min<std::uint64_t>(left, kReadBytes)));
     if (n == 0) break;
     const std::string_view bytes(buffer.get(), n);
     hash.add(bytes);
     sink(bytes);
     left -= n;
   }
+  return hash.value();
+}
+
+std::uint64_t ValueFiles::read(platform::File& file, std::string& bytes) {
+  bytes.resize(file.size());
+  // In parts that are still in the processor's cache when they are hashed.
+  std::size_t at = file.read(bytes.data(), std::min(bytes.size(), kReadBytes));
+  if (at == bytes.size()) return hash_of(bytes);
+  RunningHash hash;
+  hash.add(std::string_view(bytes).substr(0, at));
+  for (std::size_t n = 0; at < bytes.size(); at += n) {
+    n = file.read(bytes.data() + at, std::min(bytes.size() - at, kReadBytes));
+    if (n == 0) break;
+    hash.add(std::string_view(bytes).substr(at, n));
+  }
+  bytes.resize(at);
   return hash.value();
 }
 

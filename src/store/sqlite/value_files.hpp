@@ -21,6 +21,7 @@
 #include "dcache/store.hpp"
 #include "platform/file.hpp"
 #include "platform/fork.hpp"
+#include "store/sqlite/hash.hpp"
 
 namespace dcache::store::sqlite {
 
@@ -39,21 +40,6 @@ struct FileRef {
   /// From the name as `hex` gives it, without a size; nothing if it is no such name.
   static std::optional<FileRef> from_hex(std::string_view hex);
   friend bool operator==(const FileRef&, const FileRef&) = default;
-};
-
-/// Hash of a value as it comes in parts: the same as of the whole.
-class RunningHash {
- public:
-  RunningHash();
-  RunningHash(RunningHash&&) noexcept;
-  RunningHash& operator=(RunningHash&&) noexcept;
-  ~RunningHash();
-  void add(std::string_view bytes);
-  [[nodiscard]] std::uint64_t value() const;
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
 };
 
 class ValueFiles {
@@ -96,10 +82,12 @@ class ValueFiles {
   /// Opens a value's file. False if there is none; throws Corrupt if it has another size than the row says.
   [[nodiscard]] bool open(const FileRef& ref, platform::File& file) const;
   /// Hands out the bytes of an open file and returns their hash.
-  std::uint64_t read(const FileRef& ref, platform::File& file, Sink sink) const;
+  static std::uint64_t read(platform::File& file, Sink sink);
+  /// All of them at once.
+  static std::uint64_t read(platform::File& file, std::string& bytes);
 
   void remove(const FileRef& ref) const noexcept { platform::remove_file(path(ref)); }
-  [[nodiscard]] std::filesystem::path path(const FileRef& ref) const;
+  [[nodiscard]] std::string path(const FileRef& ref) const;
 
   /// What is under values/new/: files in flight, and what crashes left.
   struct InFlight {

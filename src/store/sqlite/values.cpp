@@ -11,7 +11,7 @@ namespace dcache::store::sqlite {
 /// Finds a live value. Bytes in its row go to `bytes`; those of a file to `sink`, when no statement is open
 /// any more, since a sink may use the cache. `head`, if any, gets the rest. A file may vanish between the row
 /// and its opening because the value is being replaced: then the row is read again.
-bool SqliteStore::read_value(std::string_view key, Entry* head, std::string& bytes, Sink sink) {
+bool SqliteStore::read_value(std::string_view key, Entry* head, std::string& bytes, const Sink* sink) {
   check_moved_sometimes();
   for (std::optional<FileRef> missed;;) {
     std::optional<FileRef> ref;
@@ -33,7 +33,9 @@ bool SqliteStore::read_value(std::string_view key, Entry* head, std::string& byt
     }
     platform::File file;
     if (files_.open(*ref, file)) {
-      if (files_.read(*ref, file, sink) != expected) {
+      const std::uint64_t hash =
+          sink != nullptr ? ValueFiles::read(file, *sink) : ValueFiles::read(file, bytes);
+      if (hash != expected) {
         throw_damaged(key, database_path(), "the checksum of its file does not match");
       }
       return true;
@@ -44,8 +46,8 @@ bool SqliteStore::read_value(std::string_view key, Entry* head, std::string& byt
 }
 
 std::optional<std::string> SqliteStore::get(std::string_view key) {
-  std::string value;
-  if (!read_value(key, nullptr, value, [&](std::string_view part) { value.append(part); })) {
+  std::optional<std::string> value(std::in_place);
+  if (!read_value(key, nullptr, *value, nullptr)) {
     misses_.fetch_add(1, std::memory_order_relaxed);
     return std::nullopt;
   }
@@ -55,18 +57,13 @@ std::optional<std::string> SqliteStore::get(std::string_view key) {
 
 std::optional<Entry> SqliteStore::entry(std::string_view key) {
   Entry entry;
-  const auto append = [&](std::string_view part) {
-    // Not before: until its file was found to have that size, the size may be damaged.
-    if (entry.value.empty()) entry.value.reserve(entry.size);
-    entry.value.append(part);
-  };
-  if (!read_value(key, &entry, entry.value, append)) return std::nullopt;
+  if (!read_value(key, &entry, entry.value, nullptr)) return std::nullopt;
   return entry;
 }
 
 bool SqliteStore::get_to(std::string_view key, Sink sink) {
   std::string bytes;
-  if (!read_value(key, nullptr, bytes, sink)) return false;
+  if (!read_value(key, nullptr, bytes, &sink)) return false;
   if (!bytes.empty()) sink(bytes);
   return true;
 }
