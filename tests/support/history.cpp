@@ -14,8 +14,7 @@ Operation operation(std::uint64_t seed, std::uint64_t i, const std::string& pref
   result.key = prefix + (counts ? "count" : "key") + std::to_string(below(40));
   result.other = prefix + "other" + std::to_string(below(40));
   // Mostly small, now and then so large that it takes pages, or a file, of its own.
-  result.value =
-      std::to_string(i) + std::string(below(8) == 0 ? below(100'000) : below(100), 'x');
+  result.value = std::to_string(i) + std::string(below(8) == 0 ? below(100'000) : below(100), 'x');
   return result;
 }
 
