@@ -16,6 +16,9 @@ import pytest
 BINARY = os.environ["DCACHE_BIN"]
 LIMIT = 60  # seconds for anything that should end by itself
 
+# Under nohup(1) it would be ignored here, and so in every process that a test starts.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 
 class Result:
     def __init__(self, code, out, err):

@@ -40,7 +40,7 @@ check_consumer "$work/by-pkg-config"
 
 echo "== CMake"
 if command -v cmake >/dev/null && find "$root" -name dcacheConfig.cmake | grep -q .; then
-  cmake -S "$source/tests/install" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$(dirname "$(find "$root" -path '*/include/dcache')")/.." \
+  cmake -G Ninja -S "$source/tests/install" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$(dirname "$(find "$root" -path '*/include/dcache')")/.." \
     -DCMAKE_CXX_COMPILER="${compiler[-1]}" >"$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; fail "cmake does not find it"; }
   cmake --build "$work/cmake" >>"$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; fail "cmake does not build it"; }
   check_consumer "$work/cmake/consumer"
