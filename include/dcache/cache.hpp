@@ -109,10 +109,10 @@ class DCACHE_EXPORT Cache {
   [[nodiscard]] bool contains(ByteView key) const;
 
   /// Removes `key` and says whether it was there and not expired. (C++'s word for delete.)
-  bool erase(ByteView key);
+  bool erase(ByteView key, const WriteOptions& options = {});
 
   /// Removes `key` and returns its value, in one step; of several callers exactly one gets it.
-  [[nodiscard]] std::optional<std::string> pop(ByteView key);
+  [[nodiscard]] std::optional<std::string> pop(ByteView key, const WriteOptions& options = {});
 
   /// Stores `desired` if the value of `key` is `expected`, byte by byte, and says whether it did (compare and
   /// set). Expiry and tags become those of `options`.
@@ -159,7 +159,7 @@ class DCACHE_EXPORT Cache {
 
   /// Gives `key` a new expiry (`forever`: none) and says whether it was there and not expired. The value and
   /// its tags stay.
-  bool touch(ByteView key, Duration expire);
+  bool touch(ByteView key, Duration expire, const WriteOptions& options = {});
 
   /// Adds `delta` to the integer stored under `key` and returns the sum, keeping expiry and tags. A missing
   /// or expired key is stored with `options` and becomes initial + delta. Throws WrongType if the value is
@@ -172,8 +172,9 @@ class DCACHE_EXPORT Cache {
   /// it returns, or not at all if it throws. Calls on this Cache and thread inside the body join the
   /// transaction, `transact` included. Other writers wait meanwhile: keep it short. Returns what the body
   /// returns. Throws Misuse at the end if a part failed and the body swallowed the error.
+  /// With `options.guard` it begins with a look that the lock is held, and stays true to the end.
   template <class Body>
-  auto transact(Body&& body) -> std::invoke_result_t<Body, Transaction&>;
+  auto transact(Body&& body, const WriteOptions& options = {}) -> std::invoke_result_t<Body, Transaction&>;
 
   /// The live entries, by default oldest insertion first (an overwritten value keeps its place). The result
   /// is a query: each `begin()` looks anew, reads in pages, and holds nothing open in between, so that it
@@ -255,7 +256,7 @@ class DCACHE_EXPORT Transaction {
 
  private:
   friend class Cache;
-  explicit Transaction(Cache& cache);
+  Transaction(Cache& cache, const WriteOptions& options);
   ~Transaction();
   void commit();
 
@@ -308,8 +309,8 @@ class DCACHE_EXPORT Entries::Iterator {
 };
 
 template <class Body>
-auto Cache::transact(Body&& body) -> std::invoke_result_t<Body, Transaction&> {
-  Transaction transaction(*this);
+auto Cache::transact(Body&& body, const WriteOptions& options) -> std::invoke_result_t<Body, Transaction&> {
+  Transaction transaction(*this, options);
   if constexpr (std::is_void_v<std::invoke_result_t<Body, Transaction&>>) {
     std::forward<Body>(body)(transaction);
     transaction.commit();

@@ -144,6 +144,10 @@ class DCACHE_EXPORT LockHandle {
   /// lock protects may have been left half done.
   [[nodiscard]] bool previous_owner_died() const noexcept;
 
+  /// The condition that the grant which this handle (SyncLock) or thread (SyncRLock) has now is still held:
+  /// for `SetOptions::guard` and its like, which take the lock itself.
+  [[nodiscard]] Guard guard() const;
+
   /// Who holds the lock now, if anybody.
   [[nodiscard]] std::optional<Holder> holder() const;
 

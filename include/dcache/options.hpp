@@ -9,6 +9,7 @@
 
 #include "dcache/duration.hpp"
 #include "dcache/error.hpp"
+#include "dcache/guard.hpp"
 #include "dcache/tags.hpp"
 
 namespace dcache {
@@ -69,6 +70,12 @@ struct SetOptions {
   std::optional<Duration> expire = {};  ///< life from now; `forever` or none = no end; <= 0 = already over
   std::optional<Timestamp> expire_at = {};  ///< end of life; `expire` and `expire_at` exclude each other
   Tags tags = {};                           ///< replaces the tags of an older value
+  std::optional<Guard> guard = {};          ///< store only while this lock is held: otherwise LockLost
+};
+
+/// What goes with a call that changes or removes.
+struct WriteOptions {
+  std::optional<Guard> guard = {};  ///< do it only while this lock is held: otherwise LockLost
 };
 
 }  // namespace dcache

@@ -25,6 +25,7 @@
 #include "dcache/check.hpp"
 #include "dcache/duration.hpp"
 #include "dcache/entry.hpp"
+#include "dcache/guard.hpp"
 #include "dcache/liveness.hpp"
 #include "dcache/tags.hpp"
 
@@ -70,6 +71,7 @@ struct NewValue {
   Format format = Format::bytes;
   std::optional<Timestamp> expires = {};
   std::span<const std::string> tags = {};  ///< sorted, without repeats
+  const Guard* guard = nullptr;            ///< what must hold when it is stored
 };
 
 /// What a function given to `Store::update` wants done.
@@ -115,7 +117,8 @@ class DCACHE_EXPORT Store {
   Store& operator=(const Store&) = delete;
   virtual ~Store();
 
-  // Values. "Live" means: there, and not expired now.
+  // Values. "Live" means: there, and not expired now. A guard is evaluated inside the call's own transaction,
+  // on the lock's record there: if it does not hold, LockLost is thrown and nothing is changed.
 
   /// The bytes of a live value. Throws Corrupt if they do not match their checksum, as all reads of values
   /// do.
@@ -127,21 +130,26 @@ class DCACHE_EXPORT Store {
   /// Stores a value; with `if_absent` only if none is live. Whether it did.
   virtual bool put(std::string_view key, const NewValue& value, Put mode) = 0;
   /// Removes a value; whether it was live.
-  virtual bool erase(std::string_view key) = 0;
+  virtual bool erase(std::string_view key, const Guard* guard = nullptr) = 0;
   /// As `put` with Put::always; the bytes come from `source` instead of `value.bytes`.
   virtual void put_from(std::string_view key, const NewValue& value, Source source) = 0;
   /// Hands the bytes of a live value to `sink`, in parts; whether there was one. If they turn out damaged,
   /// Corrupt is thrown after `sink` has seen some.
   virtual bool get_to(std::string_view key, Sink sink) = 0;
   /// Removes a live value and returns it, in one step.
-  virtual std::optional<Entry> pop(std::string_view key) = 0;
+  virtual std::optional<Entry> pop(std::string_view key, const Guard* guard = nullptr) = 0;
   /// Replaces the value if its bytes are `expected`, in one step. Whether it did.
   virtual bool replace(std::string_view key, std::string_view expected, const NewValue& desired) = 0;
 
   /// Runs `f` once or more on the live entry (or null) and does what the last run returned, in one atomic
   /// step with what `f` saw. `f` must be pure. What the returned change points at must outlive the call. A
   /// large value may be left out of the entry: then it is empty although `size` is not 0.
-  virtual void update(std::string_view key, FunctionRef<Change(const Entry*)> f) = 0;
+  virtual void update(std::string_view key, FunctionRef<Change(const Entry*)> f,
+                      const Guard* guard = nullptr) = 0;
+
+  /// Throws LockLost unless `guard` holds with the lock's record as it is, and InvalidArgument if it is of
+  /// another cache. For engines, and for who begins a transaction.
+  void require(const Guard& guard, const std::optional<std::string>& record);
 
   virtual std::unique_ptr<Scan> scan(const EntryFilter& filter) = 0;
 
@@ -196,6 +204,8 @@ class DCACHE_EXPORT Store {
   // Sessions. A session is one process's use of this store, named by a text that is unique for ever.
 
   virtual std::string session() = 0;
+  /// What tells this cache from all others, for ever.
+  virtual std::string uuid() = 0;
   [[nodiscard]] virtual Liveness alive(std::string_view session) = 0;
 };
 

@@ -40,23 +40,30 @@ std::shared_ptr<detail::CacheState> open_directory_state(const std::filesystem::
   return std::make_shared<detail::CacheState>(std::move(real), std::move(options), std::move(store));
 }
 
+const Guard* address(const std::optional<Guard>& guard) { return guard ? &*guard : nullptr; }
+
 /// The arguments of a call that stores a value, checked, with the expiry as a moment.
 class Checked {
  public:
   Checked(ByteView key, ByteView value, const SetOptions& options)
-      : bytes_(value), expires_(expiry(options)) {
+      : bytes_(value), expires_(expiry(options)), guard_(address(options.guard)) {
     check_key(key.view());
     check_value_size(key.view(), value.size());
     if (!options.tags.empty()) tags_ = checked_tags(options.tags);
   }
   [[nodiscard]] NewValue value() const {
-    return {.bytes = bytes_.view(), .format = bytes_.format(), .expires = expires_, .tags = tags_};
+    return {.bytes = bytes_.view(),
+            .format = bytes_.format(),
+            .expires = expires_,
+            .tags = tags_,
+            .guard = guard_};
   }
 
  private:
   ByteView bytes_;
   std::optional<Timestamp> expires_;
   std::vector<std::string> tags_;
+  const Guard* guard_;
 };
 
 }  // namespace
@@ -109,11 +116,14 @@ void Cache::set_many(std::span<const std::pair<ByteView, ByteView>> items, const
   std::vector<Checked> checked;
   checked.reserve(items.size());
   for (const auto& [key, value] : items) checked.emplace_back(key, value, options);
-  transact([&](Transaction&) {
+  const auto store_all = [&](Transaction&) {
     for (std::size_t i = 0; i < items.size(); ++i) {
-      state_->store().put(items[i].first.view(), checked[i].value(), Store::Put::always);
+      NewValue value = checked[i].value();
+      value.guard = nullptr;  // looked at once
+      state_->store().put(items[i].first.view(), value, Store::Put::always);
     }
-  });
+  };
+  transact(store_all, {.guard = options.guard});
 }
 
 void Cache::set_from(ByteView key, const std::function<std::size_t(std::span<std::byte>)>& source,
@@ -156,9 +166,9 @@ std::vector<std::optional<std::string>> Cache::get_many(std::span<const ByteView
   return values;
 }
 
-std::optional<std::string> Cache::pop(ByteView key) {
+std::optional<std::string> Cache::pop(ByteView key, const WriteOptions& options) {
   check_key(key.view());
-  std::optional<Entry> entry = state_->store().pop(key.view());
+  std::optional<Entry> entry = state_->store().pop(key.view(), address(options.guard));
   if (!entry) return std::nullopt;
   return std::move(entry->value);
 }
@@ -178,20 +188,21 @@ bool Cache::contains(ByteView key) const {
   return state_->store().contains(key.view());
 }
 
-bool Cache::erase(ByteView key) {
+bool Cache::erase(ByteView key, const WriteOptions& options) {
   check_key(key.view());
-  return state_->store().erase(key.view());
+  return state_->store().erase(key.view(), address(options.guard));
 }
 
-bool Cache::touch(ByteView key, Duration expire) {
+bool Cache::touch(ByteView key, Duration expire, const WriteOptions& options) {
   check_key(key.view());
   const std::optional<Timestamp> expires = expiry(expire);
   bool live = false;
-  state_->store().update(key.view(), [&](const Entry* old) -> Change {
+  const auto retime = [&](const Entry* old) -> Change {
     live = old != nullptr;
     if (!live) return {};
     return {.kind = Change::Kind::retime, .value = {.bytes = {}, .expires = expires}};
-  });
+  };
+  state_->store().update(key.view(), retime, address(options.guard));
   return live;
 }
 
@@ -201,7 +212,7 @@ std::int64_t Cache::incr(ByteView key, std::int64_t delta, std::int64_t initial,
   const std::optional<Timestamp> new_expires = expiry(options);
   std::int64_t sum = 0;
   std::string text;
-  state_->store().update(key.view(), [&](const Entry* old) -> Change {
+  const auto add = [&](const Entry* old) -> Change {
     std::int64_t base = initial;
     if (old != nullptr) {
       const char* const end = old->value.data() + old->value.size();
@@ -221,7 +232,8 @@ std::int64_t Cache::incr(ByteView key, std::int64_t delta, std::int64_t initial,
     value.expires = old != nullptr ? old->expires : new_expires;
     value.tags = old != nullptr ? old->tags : new_tags;
     return {.kind = Change::Kind::put, .value = value};
-  });
+  };
+  state_->store().update(key.view(), add, address(options.guard));
   return sum;
 }
 
@@ -244,7 +256,20 @@ std::uint64_t Cache::size() const { return state_->store().size(); }
 Stats Cache::stats() const { return state_->store().stats(); }
 const std::filesystem::path& Cache::directory() const { return state_->directory(); }
 
-Transaction::Transaction(Cache& cache) : cache_(cache) { cache_.state()->store().begin(); }
+Guard::Guard(std::string cache, std::string key, std::function<bool(const std::string*)> holds)
+    : cache_(std::move(cache)), key_(std::move(key)), holds_(std::move(holds)) {}
+
+Transaction::Transaction(Cache& cache, const WriteOptions& options) : cache_(cache) {
+  Store& store = cache_.state()->store();
+  store.begin();
+  if (!options.guard) return;
+  try {
+    store.require(*options.guard, store.record(Space::locks, options.guard->key()));
+  } catch (...) {
+    store.rollback();
+    throw;
+  }
+}
 
 Transaction::~Transaction() {
   if (!open_ || cache_.state()->forked()) return;

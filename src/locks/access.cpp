@@ -9,9 +9,9 @@
 
 namespace dcache::locking {
 
-Store& store_for(const detail::CacheState& state, std::string_view key) {
+Store& store_for(const detail::CacheState& state, std::string_view key, Inside inside) {
   Store& store = state.store();
-  if (store.in_transaction()) {
+  if (inside == Inside::refused && store.in_transaction()) {
     throw Misuse("lock '" + escape(key, 200) +
                  "': a lock cannot be taken, released or asked about inside "
                  "Cache::transact; take it before");

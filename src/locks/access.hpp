@@ -14,8 +14,9 @@
 
 namespace dcache::locking {
 
+enum class Inside { refused, allowed };
 /// The store, for a lock operation on `key`. Throws Forked, and Misuse inside a transaction of this thread.
-Store& store_for(const detail::CacheState& state, std::string_view key);
+Store& store_for(const detail::CacheState& state, std::string_view key, Inside inside = Inside::refused);
 
 /// The record in `bytes`; throws Corrupt, naming key and directory, if it is damaged.
 std::optional<LockRecord> read_record(const std::string* bytes, std::string_view key,

@@ -73,6 +73,7 @@ class LockHandle::Impl {
   void unlock();
   void destroy() noexcept;
   bool owned();
+  Guard guard();
   std::optional<locking::LockRecord> look() const;
   [[nodiscard]] static locking::World world(Store& store);
 
@@ -346,6 +347,34 @@ bool LockHandle::Impl::owned() {
   return false;
 }
 
+Guard LockHandle::Impl::guard() {
+  Store& store = locking::store_for(*state_, key_, locking::Inside::allowed);
+  const locking::Agent self = me(store);
+  std::uint64_t fence = 0;  // which no grant has
+  {
+    platform::MutexLock lock(mutex_);
+    if (levels_ > 0 && who_ == self) fence = fence_;
+  }
+  // The thread may hold it through another handle.
+  if (fence == 0 && kind_ == locking::Kind::rlock) {
+    const std::optional<std::string> bytes = store.record(Space::locks, key_);
+    const std::optional<locking::LockRecord> record =
+        locking::read_record(bytes ? &*bytes : nullptr, key_, *state_);
+    if (record && !record->holders.empty() && record->holders.front().who == self) {
+      fence = record->holders.front().fence;
+    }
+  }
+  const auto holds = [self, fence](const std::string* bytes) {
+    const std::optional<locking::LockRecord> record =
+        bytes != nullptr ? locking::parse(*bytes) : std::optional<locking::LockRecord>();
+    if (!record || record->holders.empty()) return false;
+    const locking::Hold& hold = record->holders.front();
+    const bool over = hold.lease && *hold.lease <= locking::boottime_us();
+    return hold.who == self && hold.fence == fence && !over;
+  };
+  return {store.uuid(), key_, holds};
+}
+
 LockHandle::LockHandle(Cache& cache, ByteView key, LockOptions options, Kind kind) {
   check_key(key.view());
   check_options(key.view(), options);
@@ -412,6 +441,8 @@ std::optional<Holder> LockHandle::holder() const {
   }
   return locking::describe(record->holders.front(), store);
 }
+
+Guard LockHandle::guard() const { return impl_->guard(); }
 
 const std::string& LockHandle::key() const noexcept { return impl_->key_; }
 const LockOptions& LockHandle::options() const noexcept { return impl_->options_; }

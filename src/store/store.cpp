@@ -3,11 +3,23 @@
 
 #include <algorithm>
 
+#include "dcache/bytes.hpp"
 #include "dcache/error.hpp"
 
 namespace dcache {
 
 Store::~Store() = default;
+
+void Store::require(const Guard& guard, const std::optional<std::string>& record) {
+  const std::string what = "lock '" + escape(guard.key(), 200) + "' guards this write";
+  // A guard that was made from no lock at all is of no cache.
+  if (!guard.cache().empty() && guard.cache() != uuid()) {
+    throw InvalidArgument(what + ", but it is a lock of another cache; take one of this cache");
+  }
+  if (!guard.holds(record ? &*record : nullptr)) {
+    throw LockLost(what + ", but is no longer held; nothing was changed: take it again and begin anew");
+  }
+}
 
 CheckReport Store::check(const CheckOptions& options) {
   constexpr std::size_t kRecordsAPage = 1000;

@@ -156,6 +156,19 @@ TEST_SUITE("process") {
     CHECK(lock.owned());
   }
 
+  TEST_CASE_FIXTURE(OneCache, "a stopped holder whose lease ended cannot write over its successor's work") {
+    Worker worker = shell(path());
+    REQUIRE(worker.ask("lock k 100").starts_with("held"));
+    CHECK(worker.ask("guarded k report first") == "ok");
+    worker.signal(SIGSTOP);
+    SyncLock lock(cache, "k");
+    lock.lock();
+    cache.set("report", "second", {.guard = lock});
+    worker.signal(SIGCONT);
+    CHECK(worker.ask("guarded k report late").starts_with("LockLost: "));
+    CHECK(cache.get("report") == "second");
+  }
+
   TEST_CASE_FIXTURE(OneCache, "the levels of a killed process are gone as a whole") {
     Worker worker = shell(path());
     for (int i = 0; i < 3; ++i) REQUIRE(worker.ask("rlock k").starts_with("held"));

@@ -32,12 +32,12 @@ class MemoryStore final : public Store {
   std::optional<Entry> entry(std::string_view key) override;
   bool contains(std::string_view key) override;
   bool put(std::string_view key, const NewValue& value, Put mode) override;
-  bool erase(std::string_view key) override;
+  bool erase(std::string_view key, const Guard* guard) override;
   void put_from(std::string_view key, const NewValue& value, Source source) override;
   bool get_to(std::string_view key, Sink sink) override;
-  std::optional<Entry> pop(std::string_view key) override;
+  std::optional<Entry> pop(std::string_view key, const Guard* guard) override;
   bool replace(std::string_view key, std::string_view expected, const NewValue& desired) override;
-  void update(std::string_view key, FunctionRef<Change(const Entry*)> f) override;
+  void update(std::string_view key, FunctionRef<Change(const Entry*)> f, const Guard* guard) override;
   std::unique_ptr<Scan> scan(const EntryFilter& filter) override;
   std::uint64_t evict(const Tags& tags, Match match) override;
   std::uint64_t clear() override;
@@ -68,6 +68,7 @@ class MemoryStore final : public Store {
 
   // Neither takes the mutex: the functions given to `update_record` ask.
   std::string session() override { return session_; }
+  std::string uuid() override { return session_; }
   [[nodiscard]] Liveness alive(std::string_view session) override {
     return session == session_ ? Liveness::alive : Liveness::unknown;
   }
@@ -83,7 +84,8 @@ class MemoryStore final : public Store {
   [[nodiscard]] View view() const noexcept { return in_transaction() ? View::writer : View::committed; }
 
   std::optional<Item> find_live(std::string_view key);
-  bool put_item(std::string_view key, Item item, Put mode);
+  bool put_item(std::string_view key, Item item, Put mode, const Guard* guard);
+  void obey(const Guard* guard) DCACHE_REQUIRES(mutex_);
   void store(Step& step, std::string_view key, Item item, Timestamp now) DCACHE_REQUIRES(mutex_);
   void sweep_now_and_then(Timestamp now) DCACHE_REQUIRES(mutex_);
   [[nodiscard]] std::vector<std::string_view> victims(std::string_view key, const Item& item,

@@ -32,6 +32,15 @@ std::optional<std::string> MemoryStore::record(Space space, std::string_view key
   return *bytes;
 }
 
+/// Inside the step that the guard is for.
+void MemoryStore::obey(const Guard* guard) {
+  if (guard == nullptr) return;
+  const auto rows = contents_.records.find(Space::locks);
+  const std::string* const bytes =
+      rows == contents_.records.end() ? nullptr : rows->second.seen(guard->key(), View::writer);
+  require(*guard, bytes != nullptr ? std::optional(*bytes) : std::nullopt);
+}
+
 bool MemoryStore::add_record(Space space, std::string_view key, FunctionRef<std::string(std::uint64_t)> make,
                              Deadline deadline) {
   platform::MutexLock lock(mutex_);

@@ -81,9 +81,10 @@ void MemoryStore::store(Step& step, std::string_view key, Item item, Timestamp n
   contents_.values.put(key, std::move(item));
 }
 
-bool MemoryStore::put_item(std::string_view key, Item item, Put mode) {
+bool MemoryStore::put_item(std::string_view key, Item item, Put mode, const Guard* guard) {
   platform::MutexLock lock(mutex_);
   Step step = start_step();
+  obey(guard);
   const Timestamp now = platform::now();
   if (mode == Put::if_absent) {
     const Item* const old = contents_.values.find(key, View::writer);
@@ -97,7 +98,7 @@ bool MemoryStore::put_item(std::string_view key, Item item, Put mode) {
 }
 
 bool MemoryStore::put(std::string_view key, const NewValue& value, Put mode) {
-  return put_item(key, item_of(value, {}), mode);
+  return put_item(key, item_of(value, {}), mode, value.guard);
 }
 
 void MemoryStore::put_from(std::string_view key, const NewValue& value, Source source) {
@@ -111,12 +112,13 @@ void MemoryStore::put_from(std::string_view key, const NewValue& value, Source s
     bytes.shrink_to_fit();
     break;
   }
-  put_item(key, item_of(value, std::move(bytes), {}), Put::always);
+  put_item(key, item_of(value, std::move(bytes), {}), Put::always, value.guard);
 }
 
-bool MemoryStore::erase(std::string_view key) {
+bool MemoryStore::erase(std::string_view key, const Guard* guard) {
   platform::MutexLock lock(mutex_);
   Step step = start_step();
+  obey(guard);
   const Item* const old = contents_.values.find(key, View::writer);
   if (old == nullptr) return false;
   const bool live = old->live(platform::now());
@@ -126,11 +128,12 @@ bool MemoryStore::erase(std::string_view key) {
   return live;
 }
 
-std::optional<Entry> MemoryStore::pop(std::string_view key) {
+std::optional<Entry> MemoryStore::pop(std::string_view key, const Guard* guard) {
   std::optional<Item> item;
   {
     platform::MutexLock lock(mutex_);
     Step step = start_step();
+    obey(guard);
     const Item* const old = contents_.values.find(key, View::writer);
     if (old == nullptr || !old->live(platform::now())) return std::nullopt;
     item = *old;
@@ -145,6 +148,7 @@ bool MemoryStore::replace(std::string_view key, std::string_view expected, const
   Item item = item_of(desired, {});
   platform::MutexLock lock(mutex_);
   Step step = start_step();
+  obey(desired.guard);
   const Timestamp now = platform::now();
   const Item* const old = contents_.values.find(key, View::writer);
   if (old == nullptr || !old->live(now) || *old->bytes != expected) return false;
@@ -154,9 +158,10 @@ bool MemoryStore::replace(std::string_view key, std::string_view expected, const
   return true;
 }
 
-void MemoryStore::update(std::string_view key, FunctionRef<Change(const Entry*)> f) {
+void MemoryStore::update(std::string_view key, FunctionRef<Change(const Entry*)> f, const Guard* guard) {
   platform::MutexLock lock(mutex_);
   Step step = start_step();
+  obey(guard);
   const Timestamp now = platform::now();
   const Item* const old = contents_.values.find(key, View::writer);
   std::optional<Entry> entry;

@@ -115,6 +115,17 @@ void SqliteStore::store_row(Connection& connection, std::string_view key, const 
   make_room(connection, key);
 }
 
+void SqliteStore::obey(Connection& connection, const Guard* guard) {
+  if (guard == nullptr) return;
+  std::optional<std::string> record;
+  {
+    Statement get = connection.use(Sql::record_get);
+    get.bind(1, static_cast<std::int64_t>(Space::locks)).bind(2, std::string_view(guard->key()));
+    if (connection.step(get, "look at a lock")) record = get.bytes(0);
+  }
+  require(*guard, record);
+}
+
 std::optional<ValueFiles::Draft> SqliteStore::draft_for(std::string_view bytes) {
   if (bytes.size() <= options_.file_threshold) return std::nullopt;
   check_fits(bytes.size());
@@ -127,6 +138,7 @@ std::optional<ValueFiles::Draft> SqliteStore::draft_for(std::string_view bytes) 
 bool SqliteStore::put(std::string_view key, const NewValue& value, Put mode) {
   std::optional<ValueFiles::Draft> draft = draft_for(value.bytes);
   Write write(*this, deadline_from_now());
+  obey(*write, value.guard);
   const std::int64_t now = now_ns();
   if (value.tags.empty() && !draft) {
     Statement put = write->use(mode == Put::always ? Sql::upsert : Sql::insert_if_dead);
@@ -178,6 +190,7 @@ void SqliteStore::put_from(std::string_view key, const NewValue& value, Source s
   NewValue whole = value;
   whole.bytes = draft ? std::string_view() : std::string_view(bytes);
   Write write(*this, deadline_from_now());
+  obey(*write, value.guard);
   const std::int64_t now = now_ns();
   const std::optional<Found> old = find(*write, key, now);
   write.changing();
@@ -185,12 +198,13 @@ void SqliteStore::put_from(std::string_view key, const NewValue& value, Source s
   write.commit();
 }
 
-bool SqliteStore::erase(std::string_view key) {
-  return removing([&] { return erase_once(key); });
+bool SqliteStore::erase(std::string_view key, const Guard* guard) {
+  return removing([&] { return erase_once(key, guard); });
 }
 
-bool SqliteStore::erase_once(std::string_view key) {
+bool SqliteStore::erase_once(std::string_view key, const Guard* guard) {
   Write write(*this, deadline_from_now());
+  obey(*write, guard);
   const std::int64_t now = now_ns();
   {
     Statement erase = write->use(Sql::erase_live);
@@ -211,17 +225,18 @@ bool SqliteStore::erase_once(std::string_view key) {
   return old->live;
 }
 
-std::optional<Entry> SqliteStore::pop(std::string_view key) {
-  return removing([&] { return pop_once(key); });
+std::optional<Entry> SqliteStore::pop(std::string_view key, const Guard* guard) {
+  return removing([&] { return pop_once(key, guard); });
 }
 
-std::optional<Entry> SqliteStore::pop_once(std::string_view key) {
+std::optional<Entry> SqliteStore::pop_once(std::string_view key, const Guard* guard) {
   Entry entry;
   std::optional<FileRef> ref;
   platform::File file;
   std::uint64_t expected = 0;
   {
     Write write(*this, deadline_from_now());
+    obey(*write, guard);
     Found found;
     {
       Statement row = write->use(Sql::entry);
@@ -261,6 +276,7 @@ bool SqliteStore::replace(std::string_view key, std::string_view expected, const
     const std::optional<Entry> seen = entry(key);
     if (!seen || seen->value != expected) return false;
     Write write(*this, deadline_from_now());
+    obey(*write, desired.guard);
     {
       Statement row = write->use(Sql::entry);
       row.bind(1, key);
@@ -278,8 +294,9 @@ bool SqliteStore::replace(std::string_view key, std::string_view expected, const
   }
 }
 
-void SqliteStore::update(std::string_view key, FunctionRef<Change(const Entry*)> f) {
+void SqliteStore::update(std::string_view key, FunctionRef<Change(const Entry*)> f, const Guard* guard) {
   Write write(*this, deadline_from_now());
+  obey(*write, guard);
   const std::int64_t now = now_ns();
   std::optional<Found> old;
   std::optional<Entry> entry;

@@ -118,6 +118,15 @@ std::string SqliteStore::session() {
   }
 }
 
+std::string SqliteStore::uuid() {
+  std::call_once(uuid_read_, [this] {
+    Read read(*this);
+    Statement row = read->use(Sql::meta_get);
+    if (read->step(row.bind_text(1, "uuid"), "read the identity of the cache")) uuid_ = row.bytes(0);
+  });
+  return uuid_;
+}
+
 bool SqliteStore::take_slot(Deadline deadline) {
   if (!writer_slot_.acquire(deadline)) return false;
   in_use_.fetch_add(1, std::memory_order_relaxed);

@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -30,12 +31,12 @@ class SqliteStore final : public Store {
   std::optional<Entry> entry(std::string_view key) override;
   bool contains(std::string_view key) override;
   bool put(std::string_view key, const NewValue& value, Put mode) override;
-  bool erase(std::string_view key) override;
+  bool erase(std::string_view key, const Guard* guard) override;
   void put_from(std::string_view key, const NewValue& value, Source source) override;
   bool get_to(std::string_view key, Sink sink) override;
-  std::optional<Entry> pop(std::string_view key) override;
+  std::optional<Entry> pop(std::string_view key, const Guard* guard) override;
   bool replace(std::string_view key, std::string_view expected, const NewValue& desired) override;
-  void update(std::string_view key, FunctionRef<Change(const Entry*)> f) override;
+  void update(std::string_view key, FunctionRef<Change(const Entry*)> f, const Guard* guard) override;
   std::unique_ptr<Scan> scan(const EntryFilter& filter) override;
   std::uint64_t evict(const Tags& tags, Match match) override;
   std::uint64_t clear() override;
@@ -64,6 +65,7 @@ class SqliteStore final : public Store {
   [[nodiscard]] bool in_transaction() const noexcept override { return writer_slot_.mine() && depth_ > 0; }
 
   std::string session() override;
+  std::string uuid() override;
   [[nodiscard]] Liveness alive(std::string_view session) override { return session_->alive(session); }
 
  private:
@@ -129,8 +131,9 @@ class SqliteStore final : public Store {
     std::string file;  ///< packed
   };
   static std::optional<Found> find(Connection& connection, std::string_view key, std::int64_t now);
-  bool erase_once(std::string_view key);
-  std::optional<Entry> pop_once(std::string_view key);
+  bool erase_once(std::string_view key, const Guard* guard);
+  std::optional<Entry> pop_once(std::string_view key, const Guard* guard);
+  void obey(Connection& connection, const Guard* guard);
   static void erase_tags(Connection& connection, std::int64_t id, std::string_view packed_tags);
   void erase_row(Connection& connection, const Found& row);
   void store_row(Connection& connection, std::string_view key, const NewValue& value,
@@ -213,6 +216,8 @@ class SqliteStore final : public Store {
   std::atomic<int> in_use_{0};
   std::atomic<std::int64_t> looked_for_move_{0};
   std::atomic<std::int64_t> looked_at_log_{0};
+  std::once_flag uuid_read_;
+  std::string uuid_;
   std::atomic<std::uint64_t> hits_{0};
   std::atomic<std::uint64_t> misses_{0};
   std::atomic<std::uint64_t> checkpoints_{0};

@@ -45,6 +45,7 @@ std::string describe(const Error& error) {
   if (dynamic_cast<const Timeout*>(&error) != nullptr) name = "Timeout";
   if (dynamic_cast<const Deadlock*>(&error) != nullptr) name = "Deadlock";
   if (dynamic_cast<const NotOwner*>(&error) != nullptr) name = "NotOwner";
+  if (dynamic_cast<const LockLost*>(&error) != nullptr) name = "LockLost";
   if (dynamic_cast<const Forked*>(&error) != nullptr) name = "Forked";
   if (dynamic_cast<const Full*>(&error) != nullptr) name = "Full";
   if (dynamic_cast<const ReadOnly*>(&error) != nullptr) name = "ReadOnly";

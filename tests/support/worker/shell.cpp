@@ -39,6 +39,8 @@ class Shell {
     if (verb == "owned") return handles_.at(line.at(1))->owned() ? "yes" : "no";
     if (verb == "lost") return handles_.at(line.at(1))->lost() ? "yes" : "no";
     if (verb == "session") return cache_.state()->store().session();
+    if (verb == "guarded")
+      return cache_.set(line.at(2), line.at(3), {.guard = *handles_.at(line.at(1))}), "ok";
     if (verb == "set") return cache_.set(line.at(1), line.at(2)), "ok";
     if (verb == "get") return cache_.get(line.at(1)).value_or("(nothing)");
     if (verb == "incr") return std::to_string(cache_.incr(line.at(1)));
