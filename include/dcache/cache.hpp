@@ -179,7 +179,7 @@ class DCACHE_EXPORT Cache {
   /// The live entries, by default oldest insertion first (an overwritten value keeps its place). The result
   /// is a query: each `begin()` looks anew, reads in pages, and holds nothing open in between, so that it
   /// disturbs no writer. It is no snapshot: entries stored or removed during the walk may or may not be seen;
-  /// none is seen twice, and what stays is seen.
+  /// what stays is seen, and none is seen twice but one that was removed and stored again meanwhile.
   [[nodiscard]] Entries entries(EntryFilter filter = {}) const;
 
   /// Removes the values that have any (or all) of `tags` and were stored before the call; in small steps, so
@@ -315,9 +315,10 @@ auto Cache::transact(Body&& body, const WriteOptions& options) -> std::invoke_re
     std::forward<Body>(body)(transaction);
     transaction.commit();
   } else {
-    auto result = std::forward<Body>(body)(transaction);
+    using Result = std::invoke_result_t<Body, Transaction&>;
+    Result&& result = std::forward<Body>(body)(transaction);
     transaction.commit();
-    return result;
+    return std::forward<Result>(result);
   }
 }
 

@@ -40,6 +40,11 @@ std::shared_ptr<detail::CacheState> open_directory_state(const std::filesystem::
   return std::make_shared<detail::CacheState>(std::move(real), std::move(options), std::move(store));
 }
 
+void check_function(bool given, const char* call) {
+  if (!given)
+    throw InvalidArgument(std::string(call) + " needs a function that can be called, not an empty one");
+}
+
 const Guard* address(const std::optional<Guard>& guard) { return guard ? &*guard : nullptr; }
 
 /// The arguments of a call that stores a value, checked, with the expiry as a moment.
@@ -129,6 +134,7 @@ void Cache::set_many(std::span<const std::pair<ByteView, ByteView>> items, const
 void Cache::set_from(ByteView key, const std::function<std::size_t(std::span<std::byte>)>& source,
                      const SetOptions& options) {
   const Checked checked(key, ByteView(std::span<const std::byte>()), options);
+  check_function(source != nullptr, "set_from");
   std::uint64_t total = 0;
   state_->store().put_from(key.view(), checked.value(), [&](char* buffer, std::size_t size) {
     const std::size_t n = source(std::span(reinterpret_cast<std::byte*>(buffer), size));
@@ -148,6 +154,7 @@ void Cache::set_from(ByteView key, int descriptor, const SetOptions& options) {
 
 bool Cache::get_to(ByteView key, const std::function<void(std::span<const std::byte>)>& sink) const {
   check_key(key.view());
+  check_function(sink != nullptr, "get_to");
   return state_->store().get_to(key.view(),
                                 [&](std::string_view bytes) { sink(std::as_bytes(std::span(bytes))); });
 }
@@ -249,6 +256,7 @@ std::uint64_t Cache::bytes() const { return state_->store().bytes(); }
 Settings Cache::settings() const { return state_->store().settings(); }
 
 void Cache::configure(const std::function<void(Settings&)>& change) {
+  check_function(change != nullptr, "configure");
   state_->store().change_settings([&](Settings& settings) { change(settings); });
 }
 

@@ -96,6 +96,14 @@ void make_directories(const std::filesystem::path& base, const std::filesystem::
   }
 }
 
+void sync_directory(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) throw_errno("cannot open", path, errno);
+  const int failed = ::fsync(fd) == 0 ? 0 : errno;
+  ::close(fd);
+  if (failed != 0) throw_errno("cannot flush", path, failed);
+}
+
 bool link_file(const std::filesystem::path& from, const std::filesystem::path& to) {
   if (::link(from.c_str(), to.c_str()) == 0) return true;
   if (missing(errno)) return false;
@@ -151,7 +159,8 @@ void write_descriptor(int fd, std::string_view bytes) {
     if (n >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(n));
     } else if (errno != EINTR) {
-      throw_errno("cannot write", "descriptor " + std::to_string(fd), errno);
+      // Never Full: the cache has room.
+      throw IoError("cannot write " + errno_text("descriptor " + std::to_string(fd), errno));
     }
   }
 }

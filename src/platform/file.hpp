@@ -45,6 +45,9 @@ class File {
 /// Makes a directory of mode 0700 unless it is there, with its parents up to `base`, which must exist.
 void make_directories(const std::filesystem::path& base, const std::filesystem::path& below);
 
+/// Waits until the names in a directory are on the disk. Throws IoError.
+void sync_directory(const std::filesystem::path& path);
+
 /// Gives a file a second name; false if a directory in `to` does not exist.
 [[nodiscard]] bool link_file(const std::filesystem::path& from, const std::filesystem::path& to);
 

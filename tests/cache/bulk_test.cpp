@@ -3,6 +3,7 @@
 
 #include "dcache/lock.hpp"
 #include "support/check.hpp"
+#include "support/database.hpp"
 
 namespace {
 
@@ -209,4 +210,14 @@ TEST_CASE_FIXTURE(OneCache, "size and stats count exactly") {
   CHECK(stats.misses == 2);
   CHECK(stats.database_bytes > 0);
   CHECK(has(stats.engine, "SQLite 3."));
+}
+
+TEST_CASE_FIXTURE(OneCache,
+                  "values stored before the clock was set back are evicted and cleared as all others") {
+  store_many(cache, 20, "k", {.tags = "t"});
+  store_many(cache, 20, "other", {});
+  // As if they had been stored by a clock that was an hour ahead.
+  Database(dir / "cache" / "cache.db").run("UPDATE entries SET stored = stored + 3600000000000");
+  CHECK(cache.evict("t") == 20);
+  CHECK(cache.clear() == 20);
 }

@@ -216,3 +216,12 @@ TEST_CASE_FIXTURE(OneCache, "a hundred values of one transaction are there toget
   });
   CHECK(reader.get() == 100);
 }
+
+TEST_CASE_FIXTURE(OneCache, "a body may return a reference, a value that only moves, or nothing") {
+  int number = 7;
+  int& same = cache.transact([&](Transaction&) -> int& { return number; });
+  CHECK(&same == &number);
+  const auto moved = cache.transact([](Transaction&) { return std::make_unique<int>(8); });
+  CHECK(*moved == 8);
+  cache.transact([](Transaction&) {});
+}

@@ -187,3 +187,30 @@ ENGINE_TEST("the limit holds inside a transaction as well, and all comes back if
   CHECK(cache.contains(numbered(49)));
   CHECK_FALSE(cache.contains("old0"));
 }
+
+ENGINE_TEST("what one call or transaction has stored is not evicted for its other parts") {
+  limit(cache, 1 << 20);
+  cache.set("old", "v");
+  for (int i = 0; i < 8; ++i) cache.set("filler" + std::to_string(i), std::string(100'000, 'f'));
+  const std::string large(300'000, 'x');
+  cache.set_many({{"old", "w"}, {"new", large}});
+  CHECK(cache.get("old") == "w");
+  CHECK(cache.get("new") == large);
+  cache.transact([&](Transaction& transaction) {
+    transaction.set("p", "1");
+    for (int i = 0; i < 5; ++i) transaction.set("q" + std::to_string(i), std::string(100'000, 'q'));
+    CHECK(transaction.get("p") == "1");
+  });
+  CHECK(cache.contains("p"));
+  CHECK(cache.contains("q0"));
+  CHECK_THROWS_AS(cache.set_many({{"a", large}, {"b", large}, {"c", large}, {"d", large}}), Full);
+  CHECK_FALSE(cache.contains("a"));
+}
+
+ENGINE_TEST("no more is evicted than the limit asks for") {
+  limit(cache, 5 << 20);
+  const std::string large(1'000'000, 'x');
+  for (int i = 0; i < 20; ++i) cache.set("k" + std::to_string(i), large);
+  CHECK(cache.size() >= 4);
+  CHECK(cache.contains("k19"));
+}

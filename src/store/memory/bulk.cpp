@@ -178,6 +178,8 @@ std::vector<std::string_view> MemoryStore::victims(std::string_view key, const I
   const auto take = [&](const Table::Found& found) {
     if (total <= settings.size_limit) return false;
     if (*found.key == key) return true;
+    // What the open transaction has stored stays.
+    if (in_transaction() && found.item->stored >= begun_ && found.item->stored <= now) return true;
     to_go.push_back(*found.key);
     total -= cost(*found.key, *found.item);
     return true;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "dcache/error.hpp"
+#include "platform/clock.hpp"
 #include "store/engines.hpp"
 
 namespace dcache::store::memory {
@@ -79,6 +80,7 @@ void MemoryStore::begin() {
   if (!in_transaction()) {
     wait_for_turn(Wish::transaction, std::nullopt);
     owner_.store(platform::thread_agent(), std::memory_order_relaxed);
+    begun_ = platform::now();
     doomed_ = false;
   }
   ++depth_;

@@ -108,6 +108,7 @@ class MemoryStore final : public Store {
   std::uint32_t puts_ DCACHE_GUARDED_BY(mutex_) = 0;
   int depth_ DCACHE_GUARDED_BY(mutex_) = 0;
   bool doomed_ DCACHE_GUARDED_BY(mutex_) = false;
+  Timestamp begun_ DCACHE_GUARDED_BY(mutex_);  ///< of the open transaction
   /// The thread whose transaction is open; 0 = none. Changed under the mutex.
   std::atomic<std::uint64_t> owner_{0};
 

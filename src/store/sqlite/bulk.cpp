@@ -47,6 +47,12 @@ std::uint64_t number_of(Connection& connection, const char* sql, std::int64_t pa
   return connection.step(statement, "count") ? static_cast<std::uint64_t>(statement.number(0)) : 0;
 }
 
+/// Whether a row was stored after `start`. One of a later time than now was stored before the clock was set
+/// back.
+bool stored_between(std::int64_t start, std::int64_t stored) {
+  return stored > start && stored <= platform::now().unix_nanoseconds();
+}
+
 }  // namespace
 
 /// The rows that a statement (id, stored, tags, file) selects, read before any of them is changed.
@@ -112,7 +118,9 @@ std::uint64_t SqliteStore::evict(const Tags& tags, Match match) {
     }
     for (const Selected& selected : rows) {
       advance(walk.after, selected.row.id, connection);
-      if (selected.stored > start || (match == Match::all && !has_all(selected.row.tags, names))) continue;
+      if (stored_between(start, selected.stored) ||
+          (match == Match::all && !has_all(selected.row.tags, names)))
+        continue;
       erase_row(connection, selected.row);
       ++removed;
     }
@@ -134,7 +142,7 @@ std::uint64_t SqliteStore::clear() {
     }
     for (const Selected& selected : rows) {
       advance(walk.after, selected.row.id, connection);
-      if (selected.stored > start) continue;
+      if (stored_between(start, selected.stored)) continue;
       erase_row(connection, selected.row);
       ++removed;
     }

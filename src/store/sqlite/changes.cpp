@@ -112,7 +112,7 @@ void SqliteStore::store_row(Connection& connection, std::string_view key, const 
       connection.run(insert.bind(1, std::string_view(tag)).bind(2, id), "store a tag");
     }
   }
-  make_room(connection, key);
+  make_room(connection);
 }
 
 void SqliteStore::obey(Connection& connection, const Guard* guard) {
@@ -126,16 +126,27 @@ void SqliteStore::obey(Connection& connection, const Guard* guard) {
   require(*guard, record);
 }
 
+ValueFiles::Draft SqliteStore::new_draft() {
+  const std::string token = session();
+  try {
+    return ValueFiles::Draft(files_, token);
+  } catch (const IoError&) {
+    check_moved();  // the better reason
+    throw;
+  }
+}
+
 std::optional<ValueFiles::Draft> SqliteStore::draft_for(std::string_view bytes) {
   if (bytes.size() <= options_.file_threshold) return std::nullopt;
   check_fits(bytes.size());
-  ValueFiles::Draft draft(files_, session());
+  ValueFiles::Draft draft = new_draft();
   draft.write(bytes);
   draft.place(options_.durability);
   return draft;
 }
 
 bool SqliteStore::put(std::string_view key, const NewValue& value, Put mode) {
+  sweep_once();
   std::optional<ValueFiles::Draft> draft = draft_for(value.bytes);
   Write write(*this, deadline_from_now());
   obey(*write, value.guard);
@@ -148,7 +159,7 @@ bool SqliteStore::put(std::string_view key, const NewValue& value, Put mode) {
     write.changing();
     write->run(put, "store a value");
     if (sqlite3_changes64(write->handle()) == 1) {
-      make_room(*write, key);
+      make_room(*write);
       sweep_now_and_then(*write);
       write.commit();
       return true;
@@ -167,6 +178,7 @@ bool SqliteStore::put(std::string_view key, const NewValue& value, Put mode) {
 }
 
 void SqliteStore::put_from(std::string_view key, const NewValue& value, Source source) {
+  sweep_once();
   // What fits the threshold goes to the row after all, so that reading it does not depend on how it came.
   std::string bytes;
   std::optional<ValueFiles::Draft> draft;
@@ -178,7 +190,7 @@ void SqliteStore::put_from(std::string_view key, const NewValue& value, Source s
       continue;
     }
     if (!draft) {
-      draft.emplace(files_, session());
+      draft.emplace(new_draft());
       draft->write(bytes);
     }
     check_fits(draft->ref().size + n);

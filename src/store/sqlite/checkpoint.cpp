@@ -19,6 +19,7 @@ constexpr const char* kSpareName = "spare";
 
 void SqliteStore::after_commit() {
   const int pages = writer_->wal_pages();
+  look_at_spare_sometimes();
   const bool log_anew = pages < spare_retry_at_ - kSpareRetryPages;
   if (pages > spare_pages_ && (pages >= spare_retry_at_ || log_anew)) cover(pages);
   // After one that could not copy everything (a reader is in the way) let the log grow a little first.
@@ -27,6 +28,15 @@ void SqliteStore::after_commit() {
     checkpoint(pages >= kOverduePages);
     checkpoint_after_ = pages + kCheckpointPages / 4;
   }
+}
+
+/// Others cut the spare room when they close, or need it.
+void SqliteStore::look_at_spare_sometimes() {
+  const std::int64_t now = platform::coarse_monotonic_ns();
+  if (now - looked_at_spare_ < kLookPeriod) return;
+  looked_at_spare_ = now;
+  const std::uint64_t size = platform::file_info(file(kSpareName)).size;
+  spare_pages_ = std::min(spare_pages_, static_cast<int>(size / kPageBytes));
 }
 
 /// Keeps room on the disk for `pages` of the log. Where there is none, as much as possible of them goes to
@@ -56,9 +66,10 @@ bool SqliteStore::make_way(int tries) {
   return true;
 }
 
-/// Copies the log into the database. The caller has the writer slot and no transaction open. Failure is no
-/// error: the commit before it stands, and the next one tries again.
-void SqliteStore::checkpoint(bool wait) {
+/// Copies the log into the database; whether all of it. The caller has the writer slot and no transaction
+/// open. Failure is no error: the commit before it stands, and the next one tries again.
+bool SqliteStore::checkpoint(bool wait) {
+  bool complete = false;
   try {
     const auto now = std::chrono::steady_clock::now();
     if (checkpointer_ == nullptr) {
@@ -70,29 +81,37 @@ void SqliteStore::checkpoint(bool wait) {
       // While this connection has the write lock no other can write, so that the race cannot happen. A FULL
       // checkpoint is no way out: when it finds the database busy it runs a passive one without the lock.
       writer_->set_deadline(wait ? now + std::chrono::seconds(1) : now);
-      if (writer_->use(Sql::begin).step() != SQLITE_DONE) return;
+      if (writer_->use(Sql::begin).step() != SQLITE_DONE) return false;
     }
-    if (sqlite3_wal_checkpoint_v2(checkpointer_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
-                                  nullptr) == SQLITE_OK) {
+    int in_log = 0;
+    int copied = 0;
+    if (sqlite3_wal_checkpoint_v2(checkpointer_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &in_log,
+                                  &copied) == SQLITE_OK) {
       checkpoints_.fetch_add(1, std::memory_order_relaxed);
+      complete = in_log == copied;
     }
     if (checkpoints_need_guard_) writer_->use(Sql::rollback).step();
   } catch (const std::exception&) {
     if (writer_->in_transaction()) writer_->use(Sql::rollback).step();
   }
+  return complete;
 }
 
 /// Leaves a short log behind: the kept file is what deletes on a full disk are written to, but no more of it
 /// is needed. The first commit after a complete checkpoint starts the log anew and cuts the file.
 void SqliteStore::trim_log() noexcept {
-  if (writer_ != nullptr) platform::give_back_room(file(kSpareName), kIdleLogBytes);
-  if (writer_ == nullptr || platform::file_info(file("cache.db-wal")).size <= kIdleLogBytes) return;
+  if (writer_ == nullptr) return;
   try {
-    checkpoint(false);
+    const bool is_short = platform::file_info(file("cache.db-wal")).size <= kIdleLogBytes;
+    if (!is_short && !checkpoint(false)) return;
+    platform::give_back_room(file(kSpareName), kIdleLogBytes);
+    if (is_short) return;
     writer_->set_deadline(std::chrono::steady_clock::now());
     writer_->execute(("PRAGMA journal_size_limit=" + std::to_string(kIdleLogBytes)).c_str(), "trim the log");
-    // Changes nothing, but writes a page: SQLite leaves out an UPDATE that stores the same bytes again.
-    writer_->execute(("PRAGMA user_version=" + std::to_string(kSchemaVersion)).c_str(), "trim the log");
+    const std::string trim = "INSERT INTO meta VALUES('trimmed', CAST('" +
+                             std::to_string(platform::now().unix_nanoseconds()) +
+                             "' AS BLOB)) ON CONFLICT DO UPDATE SET value = excluded.value";
+    writer_->execute(trim.c_str(), "trim the log");
   } catch (const std::exception&) {
     // Somebody else is writing, and will do it.
   }

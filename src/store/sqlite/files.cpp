@@ -58,6 +58,11 @@ void SqliteStore::give_up_dead_files() {
   std::vector<ValueFiles::InFlight> dead = files_.in_flight();
   std::erase_if(dead, [this](const auto& file) { return session_->alive(file.session) != Liveness::dead; });
   if (dead.empty()) return;
+  removing([&] { note_as_trash(dead); });
+  for (const ValueFiles::InFlight& file : dead) files_.remove_in_flight(file);
+}
+
+void SqliteStore::note_as_trash(const std::vector<ValueFiles::InFlight>& dead) {
   Write write(*this, deadline_from_now());
   write.changing();
   for (const ValueFiles::InFlight& file : dead) {
@@ -73,7 +78,16 @@ void SqliteStore::give_up_dead_files() {
     write->run(add.bind(1, from), "note a file to remove");
   }
   write.commit();
-  for (const ValueFiles::InFlight& file : dead) files_.remove_in_flight(file);
+}
+
+/// What crashes left behind goes with the first value that a process stores.
+void SqliteStore::sweep_once() {
+  if (swept_.load(std::memory_order_relaxed) || in_transaction() || swept_.exchange(true)) return;
+  try {
+    sweep_files();
+  } catch (const Error&) {
+    // The call itself says what is wrong, if it is for it.
+  }
 }
 
 /// Removes what crashes left behind: files in flight, and files that a commit noted as trash.
@@ -93,15 +107,18 @@ void SqliteStore::sweep_files() {
     for (const std::string& packed : trash) {
       if (const std::optional<FileRef> file = FileRef::unpack(packed)) files_.remove(*file);
     }
-    Write write(*this, deadline_from_now());
-    write.changing();
-    std::int64_t forgotten = 0;
-    for (const std::string& packed : trash) {
-      Statement erase = write->use(Sql::trash_erase);
-      write->run(erase.bind(1, packed), "forget a removed file");
-      forgotten += sqlite3_changes64(write->handle());
-    }
-    write.commit();
+    const std::int64_t forgotten = removing([&] {
+      Write write(*this, deadline_from_now());
+      write.changing();
+      std::int64_t count = 0;
+      for (const std::string& packed : trash) {
+        Statement erase = write->use(Sql::trash_erase);
+        write->run(erase.bind(1, packed), "forget a removed file");
+        count += sqlite3_changes64(write->handle());
+      }
+      write.commit();
+      return count;
+    });
     // Others sweep too; or the table is damaged, and this would never end.
     if (forgotten == 0) return;
   }

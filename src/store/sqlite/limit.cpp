@@ -112,33 +112,43 @@ std::uint64_t SqliteStore::bytes() {
 /// Before a large value is written out: one that can never fit is refused at once.
 void SqliteStore::check_fits(std::uint64_t size) {
   const Settings limit = settings();
-  if (limit.size_limit == 0 || size <= limit.size_limit) return;
+  constexpr std::uint64_t kEmptyCache = 16 * kPageBytes;
+  if (limit.size_limit == 0 || size + kEmptyCache <= limit.size_limit) return;
   throw Full("a value of " + std::to_string(size) + " bytes does not fit the size limit of '" +
              escape(directory_.path.native()) + "', " + std::to_string(limit.size_limit) +
              " bytes; raise the limit or leave the value out");
 }
 
-/// Removes some values, expired ones first, then the oldest; false if nothing is left but `keep`.
-bool SqliteStore::remove_some(Connection& connection, std::int64_t keep, std::uint64_t& removed) {
+/// Removes some values, expired ones first, then the oldest, until the cache is within `limit`; false if
+/// there is none to remove. What the open transaction has stored stays.
+bool SqliteStore::remove_some(Connection& connection, std::uint64_t limit, std::uint64_t& removed) {
+  const std::int64_t now = platform::now().unix_nanoseconds();
+  // Later than now: stored before the clock was set back.
+  const auto stored_here = [&](const Selected& row) {
+    return row.stored >= writing_since_ && row.stored <= now;
+  };
   std::vector<Selected> rows;
   {
     Statement select = connection.use(Sql::expired_batch);
-    select.bind(1, platform::now().unix_nanoseconds()).bind(2, kRowsAtATime);
+    select.bind(1, now).bind(2, kRowsAtATime);
     rows = collect(connection, select);
   }
-  std::erase_if(rows, [&](const Selected& selected) { return selected.row.id == keep; });
+  std::erase_if(rows, stored_here);
   if (rows.empty()) {
     Statement select = connection.use(Sql::oldest_batch);
-    select.bind(1, keep).bind(2, kRowsAtATime);
+    select.bind(1, writing_since_).bind(2, kRowsAtATime).bind(3, now);
     rows = collect(connection, select);
   }
-  for (const Selected& selected : rows) erase_row(connection, selected.row);
-  removed += rows.size();
+  for (const Selected& selected : rows) {
+    erase_row(connection, selected.row);
+    ++removed;
+    if (bytes_used(connection) <= limit) break;
+  }
   return !rows.empty();
 }
 
-/// Brings the cache within its limit, inside the transaction that stored `keep`.
-void SqliteStore::make_room(Connection& connection, std::string_view keep) {
+/// Brings the cache within its limit, inside the transaction that has stored something.
+void SqliteStore::make_room(Connection& connection) {
   const Settings& settings = current_settings(connection);
   if (settings.size_limit == 0 || bytes_used(connection) <= settings.size_limit) return;
   const std::string limit = "the size limit of '" + escape(directory_.path.native()) + "', " +
@@ -147,11 +157,10 @@ void SqliteStore::make_room(Connection& connection, std::string_view keep) {
     throw Full("the value does not fit " + limit +
                ", and its policy is to remove nothing; delete or evict values, or raise the limit");
   }
-  const std::optional<Found> kept = find(connection, keep, 0);
   std::uint64_t removed = 0;
   while (bytes_used(connection) > settings.size_limit) {
-    if (!remove_some(connection, kept ? kept->id : 0, removed)) {
-      throw Full("the value alone is more than " + limit + "; raise the limit or leave the value out");
+    if (!remove_some(connection, settings.size_limit, removed)) {
+      throw Full("what is stored here alone is more than " + limit + "; raise the limit or store less");
     }
   }
 }
@@ -175,7 +184,8 @@ std::uint64_t SqliteStore::cull() {
     const Settings& settings = current_settings(connection);
     if (settings.size_limit == 0 || settings.policy == Policy::none) return Step::done;
     for (std::int64_t i = 0; i < rows; i += kRowsAtATime) {
-      if (bytes_used(connection) <= settings.size_limit || !remove_some(connection, 0, count))
+      if (bytes_used(connection) <= settings.size_limit ||
+          !remove_some(connection, settings.size_limit, count))
         return Step::done;
     }
     return Step::more;

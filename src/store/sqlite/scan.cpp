@@ -17,6 +17,8 @@ namespace dcache::store::sqlite {
 namespace {
 
 constexpr std::int64_t kPageRows = 100;
+/// Bytes of values after which a page ends early.
+constexpr std::uint64_t kPageBytesOfValues = 8U << 20;
 constexpr int kKeyColumn = kFirstFreeColumn;
 constexpr int kIdColumn = kFirstFreeColumn + 1;
 
@@ -109,6 +111,7 @@ class PagedScan final : public Scan {
     const std::int64_t now = platform::now().unix_nanoseconds();
     // A page whose entries have all expired or gone must not look like the end.
     while (page.empty() && !ended_) {
+      bytes_ = 0;
       {
         Read read(store_);
         ids_ ? next_by_id(*read, now, page) : next_in_order(*read, now, page);
@@ -131,9 +134,12 @@ class PagedScan final : public Scan {
     }
     row.bind(2, kPageRows).bind(3, last_);
     std::int64_t rows = 0;
-    for (; connection.step(row, "list entries"); ++rows) {
+    bool more = true;
+    bool behind = false;
+    for (; bytes_ < kPageBytesOfValues && (more = connection.step(row, "list entries")); ++rows) {
       const std::string_view key = row.bytes(kKeyColumn);
-      if (by_key && !key.starts_with(filter_.prefix)) break;
+      behind = by_key && !key.starts_with(filter_.prefix);
+      if (behind) break;
       if (by_key) {
         if (filter_.reverse ? key >= *key_ : key < *key_) throw_out_of_order(connection.path());
         key_ = key;
@@ -145,12 +151,12 @@ class PagedScan final : public Scan {
       }
       add(row, key, connection.path(), now, page);
     }
-    ended_ = rows < kPageRows;
+    ended_ = behind || (!more && rows < kPageRows);
   }
 
   void next_by_id(Connection& connection, std::int64_t now, std::vector<Entry>& page) {
     const std::size_t end = std::min(at_ + static_cast<std::size_t>(kPageRows), ids_->size());
-    for (; at_ < end; ++at_) {
+    for (; at_ < end && bytes_ < kPageBytesOfValues; ++at_) {
       Statement row = connection.use(Sql::entry_by_id);
       row.bind(1, (*ids_)[at_]);
       // Since the id was noted its row may have gone, and another key may have got the same id.
@@ -167,6 +173,7 @@ class PagedScan final : public Scan {
     if (!selected(entry, filter_)) return;
     if (filter_.values && !head.file.empty()) in_files_.push_back(page.size());
     if (filter_.values && head.file.empty()) entry.value = verified_value(row, head, path);
+    if (filter_.values) bytes_ += entry.size;
     page.push_back(std::move(entry));
   }
 
@@ -188,6 +195,7 @@ class PagedScan final : public Scan {
   std::optional<Ids> ids_;
   std::optional<std::string> key_;     ///< where to go on, in order of keys
   std::vector<std::size_t> in_files_;  ///< entries of the page whose values are still to be read
+  std::uint64_t bytes_ = 0;            ///< of the values on the page
   std::size_t at_ = 0;
   std::int64_t after_ = -std::numeric_limits<std::int64_t>::max();
   std::int64_t last_ = 0;

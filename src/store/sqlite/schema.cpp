@@ -81,7 +81,8 @@ std::string_view sql(Sql which) noexcept {
     case Sql::expired_batch:
       return "SELECT id, stored, tags, file FROM entries WHERE expires <= ?1 ORDER BY expires LIMIT ?2";
     case Sql::oldest_batch:
-      return "SELECT id, stored, tags, file FROM entries WHERE id <> ?1 ORDER BY id LIMIT ?2";
+      return "SELECT id, stored, tags, file FROM entries WHERE stored < ?1 OR stored > ?3 ORDER BY id LIMIT "
+             "?2";
     case Sql::last_id:
       return "SELECT max(id) FROM entries";
     case Sql::page_count:

@@ -23,9 +23,6 @@ constexpr std::size_t kIdleReaders = 16;
 
 constexpr std::array<const char*, 3> kFiles{"cache.db", "cache.db-wal", "cache.db-shm"};
 
-/// Between two looks at what hardly ever happens, in nanoseconds.
-constexpr std::int64_t kLookPeriod = 100'000'000;
-
 }  // namespace
 
 SqliteStore::SqliteStore(platform::Directory directory, const Options& options)
@@ -38,23 +35,34 @@ SqliteStore::SqliteStore(platform::Directory directory, const Options& options)
       checkpoint_after_(kCheckpointPages),
       fork_generation_(platform::fork_generation()) {
   settle_after_fork(directory_);
-  idle_readers_.push_back(open_database(directory_, options_, deadline_from_now()));
-  note_files(*idle_readers_.back());
+  // From here on a fork finds this in the list, and in use.
+  const InUse opening(in_use_);
   enlist();
+  try {
+    idle_readers_.push_back(open_database(directory_, options_, deadline_from_now()));
+    note_files(*idle_readers_.back());
+  } catch (...) {
+    idle_readers_.clear();
+    leave_list();
+    throw;
+  }
 }
 
 SqliteStore::~SqliteStore() {
-  leave_list();
-  if (fork_generation_ != platform::fork_generation()) return;
-  if (!removed_files_.empty()) {
-    try {
-      Write write(*this, std::chrono::steady_clock::now());
-      write.commit();
-    } catch (const std::exception&) {
-      // The next sweep forgets them.
+  if (fork_generation_ == platform::fork_generation()) {
+    const InUse closing(in_use_);
+    if (!removed_files_.empty()) {
+      try {
+        Write write(*this, std::chrono::steady_clock::now());
+        write.commit();
+      } catch (const std::exception&) {
+        // The next sweep forgets them.
+      }
     }
+    trim_log();
+    close_all();
   }
-  trim_log();
+  leave_list();
 }
 
 Deadline SqliteStore::deadline_from_now() const {
@@ -160,8 +168,9 @@ void SqliteStore::begin_writing(Deadline deadline, bool to_disk) {
     Statement begin = connection.use(Sql::begin);
     connection.run(begin, "begin a write");
     check_moved();
+    writing_since_ = platform::now().unix_nanoseconds();
   } catch (...) {
-    end_writing();
+    end_writing(to_disk);
     throw;
   }
 }
@@ -175,11 +184,17 @@ void SqliteStore::commit_writing() {
   files_after_commit();
 }
 
-void SqliteStore::end_writing() noexcept {
+void SqliteStore::end_writing(bool to_disk) noexcept {
   if (writer_ != nullptr && writer_->in_transaction()) writer_->use(Sql::rollback).step();
   files_after_rollback();
   settings_version_.reset();  // they may be the ones that were just undone
+  if (to_disk) lower_durability();
   free_slot();
+}
+
+void SqliteStore::lower_durability() noexcept {
+  if (writer_ == nullptr) return;
+  sqlite3_exec(writer_->handle(), "PRAGMA synchronous=NORMAL", nullptr, nullptr, nullptr);
 }
 
 void SqliteStore::begin() {
@@ -263,16 +278,16 @@ Write::~Write() {
   if (joined_) {
     if (!committed_ && changed_) store_.doomed_ = true;
   } else if (committed_) {
+    if (to_disk_) store_.lower_durability();
     store_.free_slot();
   } else {
-    store_.end_writing();
+    store_.end_writing(to_disk_);
   }
 }
 
 void Write::commit() {
   if (!joined_) {
     store_.commit_writing();
-    if (to_disk_) store_.writer_->execute("PRAGMA synchronous=NORMAL", "lower the durability");
     store_.after_commit();
   }
   committed_ = true;

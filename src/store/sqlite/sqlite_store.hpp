@@ -22,6 +22,9 @@
 
 namespace dcache::store::sqlite {
 
+/// Between two looks at what hardly ever changes, in nanoseconds.
+inline constexpr std::int64_t kLookPeriod = 100'000'000;
+
 class SqliteStore final : public Store {
  public:
   SqliteStore(platform::Directory directory, const Options& options);
@@ -104,9 +107,11 @@ class SqliteStore final : public Store {
   Connection& writer(Deadline deadline);
   void begin_writing(Deadline deadline, bool to_disk = false);
   void commit_writing();
-  void end_writing() noexcept;
+  void end_writing(bool to_disk = false) noexcept;
+  void lower_durability() noexcept;
   void after_commit();
-  void checkpoint(bool wait);
+  bool checkpoint(bool wait);
+  void look_at_spare_sometimes();
   void cover(int pages);
   [[nodiscard]] bool make_way(int tries);
   void trim_log() noexcept;
@@ -140,13 +145,16 @@ class SqliteStore final : public Store {
                  std::optional<ValueFiles::Draft> draft, std::int64_t now, const std::optional<Found>& old);
 
   // Value files and the transaction that refers to them (files.cpp).
+  ValueFiles::Draft new_draft();
   std::optional<ValueFiles::Draft> draft_for(std::string_view bytes);
+  void sweep_once();
   void add_file(ValueFiles::Draft draft);
   void drop_file(Connection& connection, std::string_view packed);
   void files_before_commit(Connection& connection);
   void files_after_commit() noexcept;
   void files_after_rollback() noexcept;
   void give_up_dead_files();
+  void note_as_trash(const std::vector<ValueFiles::InFlight>& dead);
   void sweep_files();
 
   // The size limit (limit.cpp).
@@ -155,9 +163,9 @@ class SqliteStore final : public Store {
   std::uint64_t bytes_used(Connection& connection);
   std::uint64_t file_bytes(Connection& connection);
   void check_fits(std::uint64_t size);
-  void make_room(Connection& connection, std::string_view keep);
+  void make_room(Connection& connection);
   void sweep_now_and_then(Connection& connection);
-  bool remove_some(Connection& connection, std::int64_t keep, std::uint64_t& removed);
+  bool remove_some(Connection& connection, std::uint64_t limit, std::uint64_t& removed);
 
   struct Selected {
     Found row;
@@ -200,6 +208,8 @@ class SqliteStore final : public Store {
   int checkpoint_after_ = 0;
   int spare_pages_ = 0;  ///< of the log, as many as the spare room can take
   int spare_retry_at_ = 0;
+  std::int64_t looked_at_spare_ = 0;
+  std::int64_t writing_since_ = 0;  ///< wall clock at the begin of the open transaction
   std::vector<ValueFiles::Draft> added_files_;
   std::vector<FileRef> dropped_files_;
   std::vector<FileRef> removed_files_;  ///< gone, but still noted in `trash`
@@ -214,6 +224,7 @@ class SqliteStore final : public Store {
   const std::uint64_t fork_generation_;
   /// How many threads are in the middle of something with a connection, a transaction included.
   std::atomic<int> in_use_{0};
+  std::atomic<bool> swept_{false};
   std::atomic<std::int64_t> looked_for_move_{0};
   std::atomic<std::int64_t> looked_at_log_{0};
   std::once_flag uuid_read_;

@@ -96,6 +96,13 @@ void ValueFiles::Draft::place(Durability durability) {
     }
   }
   names_->placed = true;
+  if (durability != Durability::full) return;
+  // The name, too, must survive a power loss before the row does.
+  const std::filesystem::path values = names_->base / "values";
+  for (std::filesystem::path at = names_->place.parent_path(); at != values.parent_path();
+       at = at.parent_path()) {
+    platform::sync_directory(at);
+  }
 }
 
 void ValueFiles::Draft::keep() noexcept {
