@@ -175,11 +175,13 @@ std::vector<std::string_view> MemoryStore::victims(std::string_view key, const I
   const std::uint64_t needed = cost(key, item);
   std::uint64_t total = values.totals(View::writer).cost + needed;
   if (const Item* const old = values.find(key, View::writer)) total -= cost(key, *old);
+  const bool inside = in_transaction();
+  const Timestamp begun = begun_;
   const auto take = [&](const Table::Found& found) {
     if (total <= settings.size_limit) return false;
     if (*found.key == key) return true;
     // What the open transaction has stored stays.
-    if (in_transaction() && found.item->stored >= begun_ && found.item->stored <= now) return true;
+    if (inside && found.item->stored >= begun && found.item->stored <= now) return true;
     to_go.push_back(*found.key);
     total -= cost(*found.key, *found.item);
     return true;
