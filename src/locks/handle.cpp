@@ -401,6 +401,7 @@ void LockHandle::lock() {
   if (failed != Impl::Failed::no) impl_->throw_failed(failed, impl_->options_.timeout);
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): as std::condition_variable_any takes it
 void LockHandle::lock(std::stop_token stop) {
   const Impl::Failed failed = impl_->acquire(locking::deadline_after(impl_->options_.timeout), &stop);
   if (failed != Impl::Failed::no) impl_->throw_failed(failed, impl_->options_.timeout);

@@ -112,7 +112,7 @@ std::uint64_t SqliteStore::bytes() {
 /// Before a large value is written out: one that can never fit is refused at once.
 void SqliteStore::check_fits(std::uint64_t size) {
   const Settings limit = settings();
-  constexpr std::uint64_t kEmptyCache = 16 * kPageBytes;
+  constexpr std::uint64_t kEmptyCache = std::uint64_t{16} * kPageBytes;
   if (limit.size_limit == 0 || size + kEmptyCache <= limit.size_limit) return;
   throw Full("a value of " + std::to_string(size) + " bytes does not fit the size limit of '" +
              escape(directory_.path.native()) + "', " + std::to_string(limit.size_limit) +
@@ -172,7 +172,7 @@ void SqliteStore::sweep_now_and_then(Connection& connection) {
   std::vector<Selected> rows;
   {
     Statement select = connection.use(Sql::expired_batch);
-    select.bind(1, platform::now().unix_nanoseconds()).bind(2, std::int64_t{2 * kPeriod});
+    select.bind(1, platform::now().unix_nanoseconds()).bind(2, std::int64_t{2} * kPeriod);
     rows = collect(connection, select);
   }
   for (const Selected& selected : rows) erase_row(connection, selected.row);

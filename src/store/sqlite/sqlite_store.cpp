@@ -235,7 +235,7 @@ void SqliteStore::rollback() noexcept {
   end_writing();
 }
 
-Read::Read(SqliteStore& store) : store_(store), connection_(nullptr) {
+Read::Read(SqliteStore& store) : store_(store) {
   if (store.in_transaction()) {
     connection_ = store.writer_.get();
     return;

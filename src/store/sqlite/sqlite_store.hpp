@@ -263,7 +263,7 @@ class Read {
   SqliteStore& store_;
   std::optional<InUse> using_;
   std::unique_ptr<Connection> borrowed_;
-  Connection* connection_;
+  Connection* connection_ = nullptr;
 };
 
 /// One write transaction, or a part of the thread's open one. Rolls back if it is not committed; a part that
