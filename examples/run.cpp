@@ -11,8 +11,6 @@
 #include <stdexcept>
 #include <system_error>
 
-extern char** environ;
-
 namespace examples {
 
 pid_t start(const std::vector<std::string>& command, int output) {

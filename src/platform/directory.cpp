@@ -91,6 +91,7 @@ void check_owner(const std::filesystem::path& path, const struct stat& info, con
 }  // namespace
 
 std::string errno_text(const std::filesystem::path& path, int error) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): it is safe in glibc and musl
   return shown(path) + ": " + std::strerror(error);
 }
 

@@ -36,7 +36,7 @@ struct ForkHandlers {
 
 namespace {
 
-const ForkHandlers g_handlers;
+const ForkHandlers kHandlers;
 
 }  // namespace
 
@@ -44,7 +44,7 @@ std::uint64_t fork_generation() noexcept { return g_generation.load(std::memory_
 
 Mutex& registry_mutex() noexcept {
   // Never destroyed: other objects of static life may still use it at exit.
-  static Mutex* const mutex = new Mutex;
+  static auto* const mutex = new Mutex;
   return *mutex;
 }
 

@@ -17,6 +17,8 @@
 #include <cstring>
 #include <fstream>
 
+#include <system_error>
+
 #include "dcache/error.hpp"
 
 namespace dcache::platform {
@@ -101,7 +103,7 @@ void random_bytes(std::span<std::byte> out) {
     if (n > 0) {
       done += static_cast<std::size_t>(n);
     } else if (errno != EINTR) {
-      throw IoError(std::string("the system's random source failed: ") + std::strerror(errno));
+      throw IoError("the system's random source failed: " + std::system_category().message(errno));
     }
   }
 }

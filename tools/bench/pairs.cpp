@@ -167,7 +167,8 @@ class Arena {
       if (plan.only != "raw") ours += slice(work, *ours_, keys);
       if (!raw_first && plan.only != "dcache") raw += slice(work, *raw_, keys);
     }
-    const auto count = static_cast<double>(slices * slice_size / work.each);
+    const std::size_t operations = slices * slice_size / work.each;
+    const auto count = static_cast<double>(operations);
     times.raw.push_back(raw / count);
     times.ours.push_back(ours / count);
     times.ratios.push_back(raw > 0 ? ours / raw : 0);

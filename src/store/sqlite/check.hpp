@@ -87,7 +87,7 @@ class Check {
   // Value files (check_files.cpp).
   void leftovers();
   void files();
-  std::vector<FileRef> files_below(const std::filesystem::path& directory);
+  std::vector<FileRef> files_below(const std::filesystem::path& name);
   void look_for_rows(const std::vector<FileRef>& found);
 
   // Reporting.

@@ -75,7 +75,8 @@ std::vector<FileRef> Check::files_below(const fs::path& name) {
       continue;
     }
     for (const std::string& rest : platform::names_in(directory / second)) {
-      if (const std::optional<FileRef> file = FileRef::from_hex(name.native() + second + rest)) {
+      if (const std::optional<FileRef> file =
+              FileRef::from_hex(std::string(name.native()).append(second).append(rest))) {
         found.push_back(*file);
       } else {
         foreign(directory / second / rest);

@@ -121,9 +121,14 @@ std::string expected_tables() {
 
 /// Whether the tables are there. Throws if they are others than ours.
 bool check_tables(Connection& connection) {
-  const std::int64_t application = pragma_number(connection, "application_id");
-  const std::int64_t version = pragma_number(connection, "user_version");
+  std::int64_t application = pragma_number(connection, "application_id");
+  std::int64_t version = pragma_number(connection, "user_version");
   if (application == 0 && version == 0 && pragma_number(connection, "schema_version") == 0) return false;
+  if (application != kApplicationId) {
+    // Another process may have made the tables between one look and the next; now all of it is there.
+    application = pragma_number(connection, "application_id");
+    version = pragma_number(connection, "user_version");
+  }
   if (application != kApplicationId)
     refuse(connection.path(), "is a database of another program, not a cache");
   if (version > kSchemaVersion) refuse_newer(connection.path(), version);
