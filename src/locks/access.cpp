@@ -68,11 +68,4 @@ Holder describe(const Hold& hold, Store& store) {
 
 std::int64_t boottime_us() noexcept { return platform::boottime_ns() / 1000; }
 
-Deadline deadline_after(Duration duration) noexcept {
-  if (duration.is_forever()) return kNoDeadline;
-  const auto now = std::chrono::steady_clock::now();
-  if (duration.nanoseconds() >= kNoDeadline - now) return kNoDeadline;
-  return now + std::chrono::duration_cast<Deadline::duration>(duration.nanoseconds());
-}
-
 }  // namespace dcache::locking

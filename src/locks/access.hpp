@@ -11,6 +11,7 @@
 #include "cache/state.hpp"
 #include "dcache/lock.hpp"
 #include "locks/record.hpp"
+#include "store/deadline.hpp"
 
 namespace dcache::locking {
 
@@ -33,7 +34,6 @@ Holder describe(const Hold& hold, Store& store);
 /// Microseconds since boot, the clock of leases.
 std::int64_t boottime_us() noexcept;
 
-/// The moment `duration` from now; `forever` and what lies beyond the clock's end are no deadline.
-Deadline deadline_after(Duration duration) noexcept;
+using store::deadline_after;
 
 }  // namespace dcache::locking

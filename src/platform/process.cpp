@@ -17,6 +17,7 @@
 #include <cstring>
 #include <fstream>
 
+#include <string_view>
 #include <system_error>
 
 #include "dcache/error.hpp"
@@ -106,6 +107,18 @@ void random_bytes(std::span<std::byte> out) {
       throw IoError("the system's random source failed: " + std::system_category().message(errno));
     }
   }
+}
+
+std::string random_id() {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::array<std::byte, 16> bytes{};
+  random_bytes(bytes);
+  std::string text;
+  for (const std::byte byte : bytes) {
+    text += kDigits[std::to_integer<std::size_t>(byte >> 4)];
+    text += kDigits[std::to_integer<std::size_t>(byte & std::byte{15})];
+  }
+  return text;
 }
 
 bool descriptors_left() noexcept {

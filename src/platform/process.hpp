@@ -41,6 +41,9 @@ std::string command_name(std::int64_t pid);
 /// Fills with bytes from the system's random source. Throws IoError.
 void random_bytes(std::span<std::byte> out);
 
+/// 16 random bytes as 32 hexadecimal digits: a name that nothing else has.
+std::string random_id();
+
 /// Whether this process may open another file.
 bool descriptors_left() noexcept;
 

@@ -5,6 +5,7 @@
 
 #include "dcache/bytes.hpp"
 #include "dcache/error.hpp"
+#include "store/deadline.hpp"
 
 namespace dcache {
 
@@ -46,3 +47,14 @@ CheckReport Store::check(const CheckOptions& options) {
 }
 
 }  // namespace dcache
+
+namespace dcache::store {
+
+Deadline deadline_after(Duration duration) noexcept {
+  if (duration.is_forever()) return kNoDeadline;
+  const auto now = std::chrono::steady_clock::now();
+  if (duration.nanoseconds() >= kNoDeadline - now) return kNoDeadline;
+  return now + std::chrono::duration_cast<Deadline::duration>(duration.nanoseconds());
+}
+
+}  // namespace dcache::store

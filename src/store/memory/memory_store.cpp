@@ -3,40 +3,17 @@
 // Taking turns, and transactions.
 #include "store/memory/memory_store.hpp"
 
-#include <array>
-#include <cstddef>
 #include <utility>
 
 #include "dcache/error.hpp"
 #include "platform/clock.hpp"
+#include "store/deadline.hpp"
 #include "store/engines.hpp"
 
 namespace dcache::store::memory {
 
-namespace {
-
-std::string new_session() {
-  std::array<std::byte, 16> nonce{};
-  platform::random_bytes(nonce);
-  std::string text = "memory:";
-  for (const std::byte byte : nonce) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    text += kDigits[std::to_integer<std::size_t>(byte >> 4)];
-    text += kDigits[std::to_integer<std::size_t>(byte & std::byte{15})];
-  }
-  return text;
-}
-
-Deadline deadline_after(Duration timeout) {
-  if (timeout.is_forever()) return kNoDeadline;
-  const auto now = std::chrono::steady_clock::now();
-  if (timeout.nanoseconds() >= kNoDeadline - now) return kNoDeadline;
-  return now + std::chrono::duration_cast<Deadline::duration>(timeout.nanoseconds());
-}
-
-}  // namespace
-
-MemoryStore::MemoryStore(const Options& options) : timeout_(options.timeout), session_(new_session()) {}
+MemoryStore::MemoryStore(const Options& options)
+    : timeout_(options.timeout), session_("memory:" + platform::random_id()) {}
 
 // A step needs nothing but that no transaction is open. A transaction also lets those go first who were
 // waiting before it, so that a thread that opens one after another keeps nobody out.

@@ -2,10 +2,12 @@
 //
 // Removing and counting many values, in steps short enough that other writers need not notice.
 #include <algorithm>
+#include <optional>
 
 #include "dcache/error.hpp"
 #include "platform/clock.hpp"
 #include "store/sqlite/errors.hpp"
+#include "store/sqlite/query.hpp"
 #include "store/sqlite/row.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -37,14 +39,10 @@ void advance(std::int64_t& after, std::int64_t id, const Connection& connection)
   after = id;
 }
 
-std::uint64_t number_of(Connection& connection, const char* sql, std::int64_t parameter = 0) {
-  sqlite3_stmt* raw = nullptr;
-  const int code = sqlite3_prepare_v2(connection.handle(), sql, -1, &raw, nullptr);
-  const std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)> owned(raw, sqlite3_finalize);
-  if (code != SQLITE_OK) connection.fail(code, "count");
-  Statement statement(raw);
-  if (sqlite3_bind_parameter_count(raw) > 0) statement.bind(1, parameter);
-  return connection.step(statement, "count") ? static_cast<std::uint64_t>(statement.number(0)) : 0;
+std::uint64_t number_of(Connection& connection, const char* sql, std::optional<std::int64_t> parameter = {}) {
+  Query query(connection, sql, "count");
+  if (parameter) query->bind(1, *parameter);
+  return query.next() ? static_cast<std::uint64_t>(query->number(0)) : 0;
 }
 
 /// Whether a row was stored after `start`. One of a later time than now was stored before the clock was set

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/sqlite/check.hpp"
 
-#include <sqlite3.h>
-
 #include <algorithm>
-#include <memory>
 
 #include "dcache/bytes.hpp"
 #include "store/sqlite/fences.hpp"
-#include "store/sqlite/statement.hpp"
+#include "store/sqlite/query.hpp"
 
 namespace dcache::store::sqlite {
 
@@ -16,31 +13,8 @@ namespace {
 
 constexpr const char* kGiveUp = "stop all users and move the directory aside";
 
-/// A statement that a check runs now and then.
-class Query {
- public:
-  Query(Connection& connection, const char* sql)
-      : connection_(connection), owned_(nullptr, &sqlite3_finalize), rows_(prepare(sql)) {}
-
-  bool next() { return connection_.step(rows_, "check"); }
-  const Statement* operator->() const noexcept { return &rows_; }
-
- private:
-  sqlite3_stmt* prepare(const char* sql) {
-    sqlite3_stmt* raw = nullptr;
-    const int code = sqlite3_prepare_v2(connection_.handle(), sql, -1, &raw, nullptr);
-    owned_.reset(raw);
-    if (code != SQLITE_OK) connection_.fail(code, "check");
-    return raw;
-  }
-
-  Connection& connection_;
-  std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)> owned_;
-  Statement rows_;
-};
-
 std::uint64_t number_of(Connection& connection, const char* sql) {
-  Query query(connection, sql);
+  Query query(connection, sql, "check");
   return query.next() ? static_cast<std::uint64_t>(query->number(0)) : 0;
 }
 
@@ -57,7 +31,7 @@ Findings findings_of(Connection& connection) {
   const auto has = [](const std::string& text, std::string_view part) {
     return text.find(part) != std::string::npos;
   };
-  Query query(connection, "PRAGMA integrity_check(100)");
+  Query query(connection, "PRAGMA integrity_check(100)", "check");
   while (query.next()) {
     std::string text(query->bytes(0));
     if (text == "ok") continue;
@@ -108,7 +82,8 @@ Totals totals_of(Connection& connection) {
   Totals totals;
   Query query(connection,
               "SELECT 0, value FROM meta WHERE name = 'file_bytes' "
-              "UNION ALL SELECT 1, file FROM entries WHERE file IS NOT NULL");
+              "UNION ALL SELECT 1, file FROM entries WHERE file IS NOT NULL",
+              "check");
   while (query.next()) {
     if (query->number(0) == 0) {
       totals.stored = query->bytes(1);

@@ -79,12 +79,6 @@ std::vector<std::string> without_rows(Connection& connection, std::int64_t id, s
   return missing;
 }
 
-std::string random_name() {
-  FileRef random;
-  platform::random_bytes(std::as_writable_bytes(std::span(random.name)));
-  return random.hex();
-}
-
 std::string shown(std::string_view bytes) { return std::string("'").append(escape(bytes, 200)).append("'"); }
 
 }  // namespace
@@ -211,7 +205,7 @@ std::optional<Check::BadRow> Check::look_again(const Suspect& suspect) {
 void Check::set_aside(BadRow& row) {
   const std::filesystem::path base = store_.directory_.path;
   platform::make_directories(base, "damaged");
-  const std::filesystem::path path = base / "damaged" / random_name();
+  const std::filesystem::path path = base / "damaged" / platform::random_id();
   std::string text = "A damaged value of a dcache cache, set aside by a check.\nkey: " + escape(row.key) +
                      "\ndamage: " + row.why + "\n";
   try {

@@ -14,6 +14,7 @@
 #include "platform/clock.hpp"
 #include "platform/process.hpp"
 #include "store/sqlite/errors.hpp"
+#include "store/sqlite/query.hpp"
 
 namespace dcache::store::sqlite {
 
@@ -87,23 +88,13 @@ void check_header(const std::string& path) {
 }
 
 std::int64_t pragma_number(Connection& connection, const std::string& name) {
-  sqlite3_stmt* raw = nullptr;
-  const std::string text = "PRAGMA " + name;
-  const int code = sqlite3_prepare_v2(connection.handle(), text.c_str(), -1, &raw, nullptr);
-  const std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)> owned(raw, sqlite3_finalize);
-  if (code != SQLITE_OK) connection.fail(code, "read the database's header");
-  Statement statement(raw);
-  return connection.step(statement, "read the database's header") ? statement.number(0) : 0;
+  Query query(connection, ("PRAGMA " + name).c_str(), "read the database's header");
+  return query.next() ? query->number(0) : 0;
 }
 
-std::string pragma_text(Connection& connection, const std::string& text) {
-  sqlite3_stmt* raw = nullptr;
-  const int code = sqlite3_prepare_v2(connection.handle(), text.c_str(), -1, &raw, nullptr);
-  const std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)> owned(raw, sqlite3_finalize);
-  if (code != SQLITE_OK) connection.fail(code, "read the database's tables");
-  Statement statement(raw);
-  return connection.step(statement, "read the database's tables") ? std::string(statement.bytes(0))
-                                                                  : std::string();
+std::string pragma_text(Connection& connection, const char* text) {
+  Query query(connection, text, "read the database's tables");
+  return query.next() ? std::string(query->bytes(0)) : std::string();
 }
 
 /// The statements that made the tables, as SQLite remembers them: without the final semicolons.
@@ -141,18 +132,6 @@ bool check_tables(Connection& connection) {
   return true;
 }
 
-std::string new_uuid() {
-  std::array<std::byte, 16> random{};
-  platform::random_bytes(random);
-  std::string text;
-  for (const std::byte byte : random) {
-    constexpr const char* kDigits = "0123456789abcdef";
-    text += kDigits[std::to_integer<unsigned>(byte) >> 4];
-    text += kDigits[std::to_integer<unsigned>(byte) & 15U];
-  }
-  return text;
-}
-
 /// Makes the tables in one transaction, while the database still has a rollback journal: the header then
 /// tells what the file is as soon as it is anything.
 void make_tables(Connection& connection) {
@@ -165,7 +144,7 @@ void make_tables(Connection& connection) {
                          "make the tables");
       connection.execute(("PRAGMA user_version=" + std::to_string(kSchemaVersion)).c_str(),
                          "make the tables");
-      const std::string meta = "INSERT INTO meta VALUES('uuid', CAST('" + new_uuid() +
+      const std::string meta = "INSERT INTO meta VALUES('uuid', CAST('" + platform::random_id() +
                                "' AS BLOB)), ('created', CAST('" +
                                std::to_string(platform::now().unix_nanoseconds()) + "' AS BLOB))";
       connection.execute(meta.c_str(), "make the tables");

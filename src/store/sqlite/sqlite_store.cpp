@@ -10,6 +10,7 @@
 #include "dcache/error.hpp"
 #include "platform/clock.hpp"
 #include "platform/fork.hpp"
+#include "store/deadline.hpp"
 #include "store/engines.hpp"
 #include "store/sqlite/checkpoint.hpp"
 #include "store/sqlite/database.hpp"
@@ -65,13 +66,7 @@ SqliteStore::~SqliteStore() {
   leave_list();
 }
 
-Deadline SqliteStore::deadline_from_now() const {
-  if (options_.timeout.is_forever()) return kNoDeadline;
-  const auto now = std::chrono::steady_clock::now();
-  const auto room = kNoDeadline - now;
-  const auto timeout = options_.timeout.nanoseconds();
-  return timeout >= room ? kNoDeadline : now + std::chrono::duration_cast<Deadline::duration>(timeout);
-}
+Deadline SqliteStore::deadline_from_now() const { return deadline_after(options_.timeout); }
 
 /// Notes which files SQLite has opened.
 void SqliteStore::note_files(Connection& connection) {
