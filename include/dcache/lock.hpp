@@ -24,6 +24,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>  // the guards that a lock is used with
 #include <optional>
@@ -36,23 +37,71 @@
 
 namespace dcache {
 
-/// How to wait between tries where nothing can wake the waiter: first `base`, doubled at every try up to
+/// How to wait between tries: first `base`, doubled at every try up to
 /// `cap`; of each wait one half is certain and the other random ("equal jitter").
 struct Backoff {
   Duration base = std::chrono::microseconds(100);
   Duration cap = std::chrono::milliseconds(5);
 };
 
+/// Who holds a lock.
+struct Holder {
+  std::string owner;  ///< "pid-tid", for people
+  std::int64_t pid = 0;
+  std::int64_t tid = 0;
+  std::string command = {};            ///< name of the process's program; empty where it cannot be told
+  std::string session;                 ///< names the process's use of this cache directory, unique for ever
+  std::uint64_t agent = 0;             ///< the thread or handle within the session
+  std::uint64_t count = 0;             ///< levels of re-entry; 1 for a SyncLock
+  std::uint64_t fence = 0;             ///< number of this grant
+  Timestamp since;                     ///< wall-clock time of the grant
+  std::optional<Duration> lease_left;  ///< none: no lease; <= 0: over
+  bool keep = false;                   ///< held until the lease ends, whether or not the process lives
+  std::string label;
+  std::vector<std::string> tags;
+  Liveness state = Liveness::unknown;
+};
+
+/// Who waits for a lock.
+struct Waiter {
+  std::string owner;  ///< "pid-tid", for people
+  std::int64_t pid = 0;
+  std::int64_t tid = 0;
+  std::string command = {};
+  std::string session;
+  std::uint64_t agent = 0;
+  Duration waited;    ///< since it got its place in the queue
+  bool fair = false;  ///< nobody overtakes it
+  bool late = false;  ///< it had its turn and did not come: stopped, or very busy
+  Liveness state = Liveness::unknown;
+};
+
 struct LockOptions {
   /// Longest wait of `lock()`, then Timeout. One try always happens, also with 0. `forever` waits for ever.
   Duration timeout = std::chrono::seconds(10);
-  /// The grant ends by itself after this time, whether or not the holder is done. None: it ends with the
-  /// holder. Counted in time since boot, suspended time included.
+  /// The grant ends by itself after this time, whether or not the holder is done: see `renew`. None: it ends
+  /// with the holder. Counted in time since boot, suspended time included.
   std::optional<Duration> lease = {};
-  Tags tags = {};               ///< shown by `locks`, which can select by them
-  std::string label = {};       ///< what people see beside the owner; at most 256 bytes
-  std::uint64_t max_tries = 0;  ///< tries of one `lock()` call before Timeout; 0 = as many as the time allows
+  /// First come, first served: it neither overtakes who waits nor is overtaken. By default a lock that
+  /// becomes free may go to whoever asks first, until somebody has waited for 2 ms: that is several times
+  /// faster where many hold it shortly, as it need not wait for a sleeper to wake up.
+  bool fair = false;
+  Tags tags = {};          ///< shown by `locks`, which can select by them
+  std::string label = {};  ///< what people see beside the owner; at most 256 bytes
+  /// The grant outlives `unlock`, the handle and the process, until its lease (needed) ends by the wall
+  /// clock: at most once in a while, whoever comes. Only `release` and `clear_lock` end it earlier.
+  bool keep = false;
+  /// Longest time that one grant may be held, renewals included: `renew` moves no lease beyond it.
+  std::optional<Duration> max_hold = {};
+  /// Looks at the record of the lock in one `lock()` call before Timeout; 0 = as many as the time allows.
+  std::uint64_t max_tries = 0;
+  /// Where nothing can wake a waiter (`Stats::board`).
   Backoff backoff = {};
+  /// Called on the waiting thread when `lock` has to wait, and again after each second of it. What it throws
+  /// ends the wait.
+  std::function<void(const Holder& holder, Duration waited)> on_wait = {};
+  /// Told that a grant of this handle was lost, by whichever call finds it out. It must not throw.
+  std::function<void(const std::string& key, std::uint64_t fence)> on_lost = {};
 };
 
 /// What became of a release.
@@ -62,27 +111,12 @@ enum class Release {
   lost,       ///< it had been held here, but the lease ended or somebody cleared it
 };
 
-/// Who holds a lock.
-struct Holder {
-  std::string owner;  ///< "pid-tid", for people
-  std::int64_t pid = 0;
-  std::int64_t tid = 0;
-  std::string session;                 ///< names the process's use of this cache directory, unique for ever
-  std::uint64_t agent = 0;             ///< the thread or handle within the session
-  std::uint64_t count = 0;             ///< levels of re-entry; 1 for a SyncLock
-  std::uint64_t fence = 0;             ///< number of this grant
-  Timestamp since;                     ///< wall-clock time of the grant
-  std::optional<Duration> lease_left;  ///< none: no lease; <= 0: over
-  std::string label;
-  std::vector<std::string> tags;
-  Liveness state = Liveness::unknown;
-};
-
 /// A lock as `locks` shows it.
 struct LockInfo {
   std::string key;
   std::string kind;  ///< "lock" or "rlock"; "damaged" for a record that cannot be read
   std::vector<Holder> holders;
+  std::vector<Waiter> waiters = {};  ///< in the order in which they are served
 };
 
 /// What SyncLock and SyncRLock share. Not for use by itself.
@@ -100,7 +134,7 @@ class DCACHE_EXPORT LockHandle {
   /// lease (SyncLock only).
   void lock();
 
-  /// As `lock()`, and throws Cancelled within some milliseconds when `stop` is requested.
+  /// As `lock()`, and throws Cancelled within 50 ms when `stop` is requested.
   void lock(std::stop_token stop);
 
   /// Takes the lock if it is free, and says whether it did. It waits for nobody but a store that is in the
@@ -127,6 +161,11 @@ class DCACHE_EXPORT LockHandle {
   /// held here.
   Release release();
 
+  /// Begins the lease anew: it ends after `LockOptions::lease` from now, but not after `max_hold`. A lease
+  /// that is over is renewed as long as nobody else got the lock. Throws LockLost if the grant is gone,
+  /// NotOwner if there was none, InvalidArgument without a lease.
+  void renew();
+
   /// Whether anybody holds the lock who can still run, now. A hint: it may change before it returns.
   [[nodiscard]] bool locked() const;
 
@@ -134,7 +173,7 @@ class DCACHE_EXPORT LockHandle {
   /// remembered.
   [[nodiscard]] bool owned() const;
 
-  /// Whether the last grant of this handle was lost: found out by `release`, `unlock` or `owned`.
+  /// Whether the last grant of this handle was lost: found out by `release`, `unlock`, `renew` or `owned`.
   [[nodiscard]] bool lost() const noexcept;
 
   /// Number of this handle's newest grant; 0 before the first.
@@ -182,8 +221,8 @@ struct LockFilter {
   Tags tags = {};           ///< locks whose holder has all of these tags
 };
 
-/// The locks that are held, or whose holder died and that nobody has taken since, in order of key. A damaged
-/// record is shown as such, without holders.
+/// The locks that are held, or whose holder died and that nobody has taken since, or that somebody waits for,
+/// in order of key. A damaged record is shown as such, without holders.
 [[nodiscard]] DCACHE_EXPORT std::vector<LockInfo> locks(const Cache& cache, const LockFilter& filter = {});
 
 struct ClearOptions {
@@ -193,13 +232,14 @@ struct ClearOptions {
 
 /// What `clear_lock` did.
 enum class Cleared {
-  cleared,  ///< the record is gone; a holder that was still alive finds its lock lost
+  cleared,  ///< the grant is gone; a holder that was still alive finds its lock lost
   absent,   ///< there was nothing to clear
   refused,  ///< the holder is alive (or may be), or has another fence: nothing was changed
 };
 
-/// Removes a lock's record: if its holder is dead or its lease over, and otherwise only when given the
-/// holder's fence and `force`. A damaged record is removed with `force` alone. Fences never go back.
+/// Ends the grant of a lock: if its holder is dead or its lease over, and otherwise only when given the
+/// holder's fence and `force`. Who waits for the lock is woken. A damaged record is removed with `force`
+/// alone. Fences never go back.
 DCACHE_EXPORT Cleared clear_lock(Cache& cache, ByteView key, const ClearOptions& options = {});
 
 }  // namespace dcache

@@ -19,20 +19,40 @@ enum class Inside { refused, allowed };
 /// The store, for a lock operation on `key`. Throws Forked, and Misuse inside a transaction of this thread.
 Store& store_for(const detail::CacheState& state, std::string_view key, Inside inside = Inside::refused);
 
+/// "lock 'KEY'", for messages.
+std::string name_of(std::string_view key);
+
+/// Clocks and the liveness of sessions, as of now.
+World world_of(Store& store);
+
 /// The record in `bytes`; throws Corrupt, naming key and directory, if it is damaged.
 std::optional<LockRecord> read_record(const std::string* bytes, std::string_view key,
                                       const detail::CacheState& state);
+/// The stored record.
+std::optional<LockRecord> read_record(Store& store, std::string_view key, const detail::CacheState& state);
 
-/// Runs an event of the machine on the stored record, in one transaction. `event(record, fence)` is pure.
-Result change_record(Store& store, const detail::CacheState& state, std::string_view key,
-                     FunctionRef<Result(const std::optional<LockRecord>&, std::uint64_t fence)> event,
-                     Deadline deadline);
+/// A result of the machine, and the record as it was stored.
+struct Changed {
+  Result result;
+  std::string bytes;  ///< empty if nothing was stored
+};
 
-/// What people are shown of a grant.
+/// Runs an event of the machine on the stored record, in one transaction, then wakes whom it concerns.
+/// `event(record, number)` is pure.
+Changed change_record(Store& store, const detail::CacheState& state, std::string_view key,
+                      FunctionRef<Result(const std::optional<LockRecord>&, std::uint64_t number)> event,
+                      Deadline deadline);
+
+/// What people are shown of a grant, and of a place in the queue.
 Holder describe(const Hold& hold, Store& store);
+Waiter describe(const Wait& wait, Store& store);
 
 /// Microseconds since boot, the clock of leases.
 std::int64_t boottime_us() noexcept;
+/// Microseconds of the wall clock.
+std::int64_t wall_us() noexcept;
+/// `from` + `duration`, or the end of time.
+std::int64_t microseconds_after(std::int64_t from, Duration duration) noexcept;
 
 using store::deadline_after;
 

@@ -41,6 +41,8 @@ std::vector<LockInfo> locks(const Cache& cache, const LockFilter& filter) {
         info.kind = locking::name(record->kind);
         for (const locking::Hold& hold : record->holders)
           info.holders.push_back(locking::describe(hold, store));
+        for (const locking::Wait& wait : record->waiters)
+          info.waiters.push_back(locking::describe(wait, store));
       }
       if (selected(info, tags)) found.push_back(std::move(info));
     }
@@ -52,32 +54,27 @@ Cleared clear_lock(Cache& cache, ByteView key, const ClearOptions& options) {
   check_key(key.view());
   const detail::CacheState& state = *cache.state();
   Store& store = locking::store_for(state, key.view());
-  const locking::World world{.boottime_us = locking::boottime_us(),
-                             .alive = [&](const std::string& session) { return store.alive(session); }};
   Cleared cleared = Cleared::absent;
+  locking::Result result;
   store.update_record(
       Space::locks, key.view(),
-      [&](const std::string* old, std::uint64_t) -> RecordChange {
+      [&](const std::string* old, std::uint64_t number) -> RecordChange {
         // A damaged record has no fence to ask for, so force alone must do.
-        const std::optional<locking::LockRecord> record =
-            old != nullptr ? locking::parse(*old) : std::nullopt;
+        const auto record = old != nullptr ? locking::parse(*old) : std::nullopt;
         if (old != nullptr && !record) {
           cleared = options.force ? Cleared::cleared : Cleared::refused;
           return {.kind = options.force ? RecordChange::Kind::erase : RecordChange::Kind::keep};
         }
-        switch (locking::clear(record, options.fence, options.force, world).outcome) {
-          case locking::Outcome::cleared:
-            cleared = Cleared::cleared;
-            return {.kind = RecordChange::Kind::erase};
-          case locking::Outcome::refused:
-            cleared = Cleared::refused;
-            return {};
-          default:
-            cleared = Cleared::absent;
-            return {};
-        }
+        result = locking::clear(record, options.fence, options.force, number, locking::world_of(store));
+        cleared = result.outcome == locking::Outcome::cleared   ? Cleared::cleared
+                  : result.outcome == locking::Outcome::refused ? Cleared::refused
+                                                                : Cleared::absent;
+        if (!result.changed) return {};
+        if (!result.record) return {.kind = RecordChange::Kind::erase, .fence_used = true};
+        return {.kind = RecordChange::Kind::put, .bytes = locking::print(*result.record), .fence_used = true};
       },
       locking::deadline_after(state.options().timeout));
+  for (const locking::Agent& agent : result.wake) store.wake(agent.session, agent.agent);
   return cleared;
 }
 

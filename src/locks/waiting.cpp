@@ -19,7 +19,17 @@ constexpr int kSpins = 20;
 /// A sleep is cut in pieces, so that a stop request is seen in time.
 constexpr std::chrono::nanoseconds kLongestSleep = std::chrono::milliseconds(20);
 
+constexpr std::chrono::nanoseconds kFirstSlice = std::chrono::milliseconds(50);
+constexpr int kLongestSlice = 4;  ///< in first ones
+
+std::chrono::nanoseconds up_to(std::chrono::nanoseconds most) {
+  thread_local std::minstd_rand random(std::random_device{}());
+  return std::chrono::nanoseconds(std::uniform_int_distribution<std::int64_t>(0, most.count())(random));
+}
+
 }  // namespace
+
+bool Pause::spun() const noexcept { return pauses_ >= kSpins; }
 
 Pause::Ended Pause::wait() {
   using std::chrono::nanoseconds;
@@ -29,13 +39,12 @@ Pause::Ended Pause::wait() {
   if (pauses_ <= kSpins) {
     std::this_thread::yield();
   } else {
-    thread_local std::minstd_rand random(std::random_device{}());
     const int doublings = std::min(pauses_ - kSpins - 1, 40);
     const auto cap = backoff_.cap.nanoseconds();
     nanoseconds full = backoff_.base.nanoseconds();
     for (int i = 0; i < doublings && full < cap; ++i) full *= 2;
     full = std::min(full, cap);
-    left = full / 2 + nanoseconds(std::uniform_int_distribution<std::int64_t>(0, full.count() / 2)(random));
+    left = full / 2 + up_to(full / 2);
   }
   for (;;) {
     if (stop_ != nullptr && stop_->stop_requested()) return Ended::stopped;
@@ -47,6 +56,14 @@ Pause::Ended Pause::wait() {
     platform::sleep_for(piece);
     left -= piece;
   }
+}
+
+Deadline end_of_slice(int slept, std::size_t ahead) {
+  const auto now = std::chrono::steady_clock::now();
+  // Not all at the same time, and never more than twenty times a second.
+  if (ahead <= 1) return now + kFirstSlice + up_to(kFirstSlice / 50);
+  const auto slice = kFirstSlice * std::min(slept + 1, kLongestSlice);
+  return now + slice + up_to(kFirstSlice);
 }
 
 std::string seconds_text(Duration duration) {

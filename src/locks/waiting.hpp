@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Waiting where nothing wakes the waiter: a few spins, then sleeps with equal jitter.
+// How long to wait for what.
 #pragma once
 
+#include <cstddef>
 #include <stop_token>
 #include <string>
 
@@ -11,6 +12,7 @@
 
 namespace dcache::locking {
 
+/// Waiting where nothing wakes the waiter: a few spins, then sleeps with equal jitter.
 class Pause {
  public:
   Pause(const Backoff& backoff, Deadline deadline, const std::stop_token* stop)
@@ -21,12 +23,20 @@ class Pause {
   /// One pause, longer each time. It ends early when the deadline comes or a stop is requested.
   Ended wait();
 
+  /// Whether the next pause is a sleep.
+  [[nodiscard]] bool spun() const noexcept;
+
  private:
   const Backoff backoff_;
   const Deadline deadline_;
   const std::stop_token* const stop_;
   int pauses_ = 0;
 };
+
+/// When one who sleeps until it is woken looks at the lock all the same, should the waking have been lost:
+/// `slept` slices after it began, with `ahead` waiters before it. The first two in the queue look every 50
+/// ms, so that a stopped waiter does not hold up the next one for longer.
+Deadline end_of_slice(int slept, std::size_t ahead);
 
 /// Seconds for people: "0.25", "12.3", "3600"; "forever" without end.
 std::string seconds_text(Duration duration);

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Getting a lock: one try, a short spin, then a place in the queue and sleep.
+//
+// The wake word is loaded before the transaction or read whose answer is slept on, so no waking is lost. All
+// waking is a hint: a waiter looks by itself now and then, with reads only.
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "dcache/error.hpp"
+#include "locks/access.hpp"
+#include "locks/handle_impl.hpp"
+#include "locks/line.hpp"
+#include "locks/record_json.hpp"
+#include "locks/waiting.hpp"
+#include "platform/clock.hpp"
+
+namespace dcache {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+/// A try waits for a store in the middle of a write, but not for one that is stuck.
+constexpr auto kStorePatience = std::chrono::seconds(1);
+
+/// How long giving up a place in the queue may take before it is left to be done later.
+constexpr auto kCancelPatience = std::chrono::milliseconds(100);
+
+/// Most waits are over before this; only then is it worth having the holder watched.
+constexpr auto kFirstSleep = std::chrono::milliseconds(1);
+
+/// A turn stands for 5 ms: one whom nothing wakes must come by more often.
+constexpr auto kTurnPoll = std::chrono::milliseconds(2);
+
+constexpr auto kTellPeriod = std::chrono::seconds(1);
+
+}  // namespace
+
+/// One call of `lock` or its like. Its end gives up the place in the queue.
+class LockHandle::Impl::Attempt {
+ public:
+  Attempt(Impl& lock, Store& store, Deadline deadline, const std::stop_token* stop)
+      : lock_(lock), store_(store), deadline_(deadline), stop_(stop), agent_(lock.me(store)) {}
+  Attempt(const Attempt&) = delete;
+  Attempt& operator=(const Attempt&) = delete;
+  ~Attempt() { leave(); }
+
+  Failed run();
+
+ private:
+  using Outcome = locking::Outcome;
+  enum class Step { held, go_on, timeout, tries, deadlock };
+
+  Step try_first();
+  Step try_again();
+  Step change(locking::Queue queue);
+  Step read();
+  Step spin();
+  Step stand_in_line();
+  Step wait_for_turn();
+  Step poll();
+  void doze(std::optional<std::uint32_t> seen);
+  void watch();
+  void leave() noexcept;
+  void tell();
+  void check_stop() const;
+  [[nodiscard]] bool over() const { return deadline_ != kNoDeadline && steady_clock::now() >= deadline_; }
+  [[nodiscard]] bool add();
+  [[nodiscard]] Deadline patience() const;
+  [[nodiscard]] Step count_try();
+  static Failed failed(Step step);
+
+  Impl& lock_;
+  Store& store_;
+  const Deadline deadline_;
+  const std::stop_token* const stop_;
+  const locking::Agent agent_;
+  const steady_clock::time_point started_ = steady_clock::now();
+  steady_clock::time_point told_{};
+  std::uint64_t tries_ = 0;
+  std::uint64_t ticket_ = 0;
+  int slept_ = 0;
+  locking::Look look_;  ///< what the record said when it was last seen
+  std::vector<std::pair<std::string, std::shared_ptr<void>>> watched_;
+};
+
+Deadline LockHandle::Impl::Attempt::patience() const {
+  const auto most = std::min<Duration>(kStorePatience, lock_.state_->options().timeout);
+  return std::max(deadline_, locking::deadline_after(most));
+}
+
+LockHandle::Impl::Failed LockHandle::Impl::Attempt::failed(Step step) {
+  switch (step) {
+    case Step::held:
+      return Failed::no;
+    case Step::tries:
+      return Failed::tries;
+    case Step::deadlock:
+      return Failed::deadlock;
+    default:
+      return Failed::timeout;
+  }
+}
+
+LockHandle::Impl::Failed LockHandle::Impl::Attempt::run() {
+  Step step = try_first();
+  if (step == Step::go_on && over()) step = Step::timeout;
+  if (step == Step::go_on) step = spin();
+  if (step == Step::go_on) step = stand_in_line();
+  return failed(step);
+}
+
+void LockHandle::Impl::Attempt::check_stop() const {
+  if (stop_ == nullptr || !stop_->stop_requested()) return;
+  throw Cancelled(locking::name_of(lock_.key_) + ": the wait was cancelled by its stop token");
+}
+
+LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::count_try() {
+  const std::uint64_t most = lock_.options_.max_tries;
+  return most != 0 && ++tries_ >= most ? Step::tries : Step::go_on;
+}
+
+/// The uncontended way: no record, so nothing to read.
+bool LockHandle::Impl::Attempt::add() {
+  const locking::Wish wish = lock_.wish(store_);
+  locking::LockRecord record{.kind = wish.kind, .limit = wish.limit, .holders = {wish.hold}};
+  std::string bytes;
+  const bool added = store_.add_record(
+      Space::locks, lock_.key_,
+      [&](std::uint64_t number) {
+        record.fence = record.holders.front().fence = number;
+        return bytes = locking::print(record);
+      },
+      patience());
+  if (added) lock_.granted(record.holders.front(), std::move(bytes), false);
+  return added;
+}
+
+/// Runs the machine on the record.
+LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::change(locking::Queue queue) {
+  locking::Wish wish = lock_.wish(store_);
+  wish.ticket = ticket_;
+  wish.queue = queue;
+  locking::World world = locking::world_of(store_);
+  const auto [result, bytes] = locking::change_record(
+      store_, *lock_.state_, lock_.key_,
+      [&](const std::optional<locking::LockRecord>& old, std::uint64_t number) {
+        world.boottime_us = locking::boottime_us();  // the transaction may have waited for its turn
+        return locking::acquire(old, wish, number, world);
+      },
+      patience());
+  ticket_ = result.ticket;
+  const auto own = !result.record ? nullptr : [&]() -> const locking::Hold* {
+    for (const locking::Hold& hold : result.record->holders) {
+      if (hold.who == agent_) return &hold;
+    }
+    return nullptr;
+  }();
+  switch (result.outcome) {
+    case Outcome::granted:
+    case Outcome::again:
+      lock_.granted(*own, bytes, result.owner_died);
+      return Step::held;
+    case Outcome::mismatch:
+      throw InvalidArgument(locking::name_of(lock_.key_) + " is in use as a " +
+                            std::string(locking::name(result.record->kind)) + "; use another key");
+    case Outcome::mine:
+      if (own != nullptr && lock_.held_by_this_thread(own->fence)) return Step::deadlock;
+      break;
+    default:
+      break;
+  }
+  wish.ticket = ticket_;
+  look_ = locking::look(result.record, wish, world);
+  return count_try();
+}
+
+/// Reads the record; `look_.act` says whether it is worth a transaction.
+LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::read() {
+  const std::optional<locking::LockRecord> record = locking::read_record(store_, lock_.key_, *lock_.state_);
+  locking::Wish wish = lock_.wish(store_);
+  wish.ticket = ticket_;
+  const locking::World world = locking::world_of(store_);
+  if (ticket_ != 0) {
+    look_ = locking::look(record, wish, world);
+    if (look_.wake) store_.wake(look_.wake->session, look_.wake->agent);
+    return Step::go_on;
+  }
+  const auto is_own = [&](const locking::Hold& hold) { return hold.who == agent_; };
+  const bool own = record && std::any_of(record->holders.begin(), record->holders.end(), is_own);
+  if (own && lock_.kind_ == locking::Kind::lock) {
+    look_.act = locking::ended(record->holders.front(), world);
+    if (lock_.held_by_this_thread(record->holders.front().fence)) return Step::deadlock;
+  } else {
+    look_.act = own || !record || record->kind != wish.kind ||
+                locking::is_free(*record, wish.hold.mode, wish.hold.count, world);
+  }
+  return Step::go_on;
+}
+
+/// A look, and a try if that may come to something, without a place in the queue.
+LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::try_again() {
+  if (const Step step = read(); step != Step::go_on) return step;
+  return look_.act ? change(locking::Queue::stay_out) : count_try();
+}
+
+LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::try_first() {
+  return add() ? Step::held : try_again();
+}
+
+/// Most locks are held for microseconds: a few looks first.
+LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::spin() {
+  locking::Pause pause(lock_.options_.backoff, deadline_, stop_);
+  while (!pause.spun()) {
+    if (pause.wait() == locking::Pause::Ended::deadline) return Step::timeout;
+    check_stop();
+    if (const Step step = try_again(); step != Step::go_on) return step;
+  }
+  return Step::go_on;
+}
+
+/// Says whom it waits for, at first and then once a second.
+void LockHandle::Impl::Attempt::tell() {
+  if (!lock_.options_.on_wait) return;
+  const auto now = steady_clock::now();
+  if (now - told_ < kTellPeriod) return;
+  const std::optional<locking::LockRecord> record = locking::read_record(store_, lock_.key_, *lock_.state_);
+  if (!record || record->holders.empty()) return;
+  told_ = now;
+  lock_.options_.on_wait(locking::describe(record->holders.front(), store_), now - started_);
+}
+
+LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::stand_in_line() {
+  // Strict order is kept by the record alone: in line, threads of one process would count as one.
+  if (lock_.options_.fair) return wait_for_turn();
+  locking::Place place(agent_.session, lock_.key_);
+  std::optional<std::stop_callback<std::function<void()>>> on_stop;
+  if (stop_ != nullptr) on_stop.emplace(*stop_, [&place] { place.wake(); });
+  for (;;) {
+    Deadline until = deadline_;
+    if (lock_.options_.on_wait) until = std::min(until, steady_clock::now() + kTellPeriod);
+    const locking::Place::Ended ended = place.wait(until, stop_);
+    check_stop();
+    if (ended == locking::Place::Ended::first) break;
+    if (over()) return Step::timeout;
+    tell();
+  }
+  on_stop.reset();
+  return store_.wake_word(agent_.agent) ? wait_for_turn() : poll();
+}
+
+/// In the queue of the record, asleep until woken.
+LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::wait_for_turn() {
+  std::optional<std::stop_callback<std::function<void()>>> on_stop;
+  if (stop_ != nullptr) {
+    on_stop.emplace(*stop_, [this] { store_.wake(agent_.session, agent_.agent); });
+  }
+  for (;;) {
+    std::optional<std::uint32_t> seen = store_.wake_word(agent_.agent);
+    const bool last = over();
+    check_stop();
+    Step step = change(last ? locking::Queue::leave : locking::Queue::join);
+    if (step != Step::go_on) return step;
+    if (last) return Step::timeout;
+    while (!look_.act) {
+      tell();
+      if (slept_ > 0) watch();
+      doze(seen);
+      check_stop();
+      if (over()) break;
+      seen = store_.wake_word(agent_.agent);
+      static_cast<void>(read());
+      step = count_try();
+      if (step != Step::go_on) return step;
+    }
+  }
+}
+
+/// One sleep.
+void LockHandle::Impl::Attempt::doze(std::optional<std::uint32_t> seen) {
+  Deadline until = std::min(deadline_, locking::end_of_slice(slept_, look_.ahead));
+  if (look_.next) {
+    const std::int64_t left = std::max<std::int64_t>(*look_.next - locking::boottime_us(), 0);
+    until = std::min(until, locking::deadline_after(std::chrono::microseconds(left + 1)));
+  }
+  if (!seen) {
+    until = std::min(until, steady_clock::now() + kTurnPoll);
+    platform::sleep_for(until - steady_clock::now());
+  } else {
+    if (slept_ == 0) until = std::min(until, steady_clock::now() + kFirstSleep);
+    store_.sleep(agent_.agent, *seen, until);
+  }
+  ++slept_;
+}
+
+/// Has the death of those whose end changes our fate wake us.
+void LockHandle::Impl::Attempt::watch() {
+  std::vector<std::pair<std::string, std::shared_ptr<void>>> watched;
+  for (const std::string& session : look_.watch) {
+    if (session == agent_.session) continue;
+    const auto known =
+        std::find_if(watched_.begin(), watched_.end(), [&](const auto& one) { return one.first == session; });
+    watched.emplace_back(
+        session, known != watched_.end() ? std::move(known->second) : store_.watch(session, agent_.agent));
+  }
+  watched_ = std::move(watched);
+}
+
+/// Where nothing can wake us.
+LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::poll() {
+  locking::Pause pause(lock_.options_.backoff, deadline_, stop_);
+  for (;;) {
+    const locking::Pause::Ended ended = pause.wait();
+    check_stop();
+    if (ended == locking::Pause::Ended::deadline) return Step::timeout;
+    tell();
+    if (const Step step = try_again(); step != Step::go_on) return step;
+  }
+}
+
+/// A place in the queue is never left behind: who gives up tells those behind it.
+void LockHandle::Impl::Attempt::leave() noexcept {
+  if (ticket_ == 0) return;
+  const auto cancel = [key = lock_.key_, ticket = std::exchange(ticket_, 0)](detail::CacheState& state) {
+    try {
+      Store& store = locking::store_for(state, key);
+      static_cast<void>(locking::change_record(
+          store, state, key,
+          [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
+            return locking::cancel(old, ticket, locking::world_of(store));
+          },
+          locking::deadline_after(kCancelPatience)));
+      return true;
+    } catch (const std::exception&) {
+      return state.forked();
+    }
+  };
+  try {
+    if (!cancel(*lock_.state_)) lock_.state_->keep(cancel);
+  } catch (const std::exception&) {
+    // Out of memory: the place goes with the process, and until then lets its turns pass.
+  }
+}
+
+LockHandle::Impl::Failed LockHandle::Impl::acquire(Deadline deadline, const std::stop_token* stop) {
+  Store& store = locking::store_for(*state_, key_);
+  state_->retry_kept();
+  return Attempt(*this, store, deadline, stop).run();
+}
+
+}  // namespace dcache

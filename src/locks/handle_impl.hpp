@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a lock handle keeps between its calls. Getting the lock is in acquire.cpp, all else in handle.cpp.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "cache/state.hpp"
+#include "dcache/lock.hpp"
+#include "locks/access.hpp"
+#include "locks/record.hpp"
+#include "platform/mutex.hpp"
+
+namespace dcache {
+
+class LockHandle::Impl {
+ public:
+  Impl(std::shared_ptr<detail::CacheState> state, std::string key, LockOptions options, locking::Kind kind);
+
+  enum class Failed { no, timeout, tries, deadlock };
+  Failed acquire(Deadline deadline, const std::stop_token* stop);
+  [[noreturn]] void throw_failed(Failed why, Duration waited) const;
+
+  Release release();
+  void unlock();
+  void renew();
+  void destroy() noexcept;
+  bool owned();
+  Guard guard();
+  std::optional<locking::LockRecord> look() const;
+
+  /// Who asks, from this thread.
+  [[nodiscard]] locking::Agent me(Store& store) const;
+  /// A request as of now, outside of the queue.
+  [[nodiscard]] locking::Wish wish(Store& store) const;
+  /// Notes what was granted; `bytes` is the record as stored.
+  void granted(const locking::Hold& hold, std::string bytes, bool owner_died);
+  /// Whether this thread holds by this handle the grant with that fence, for as long as it likes.
+  bool held_by_this_thread(std::uint64_t fence) const;
+
+  const std::shared_ptr<detail::CacheState> state_;
+  const std::string key_;
+  const LockOptions options_;
+  const locking::Kind kind_;
+  const std::uint64_t handle_agent_;
+
+  mutable platform::Mutex mutex_;
+  std::uint64_t levels_ DCACHE_GUARDED_BY(mutex_) = 0;  ///< how often this handle holds the newest grant
+  locking::Agent who_ DCACHE_GUARDED_BY(mutex_);        ///< to whom it was granted
+  std::uint64_t thread_ DCACHE_GUARDED_BY(mutex_) = 0;  ///< the thread that took it
+  std::uint64_t fence_ DCACHE_GUARDED_BY(mutex_) = 0;
+  std::uint64_t count_ DCACHE_GUARDED_BY(mutex_) = 0;  ///< what the record says of it, as last seen
+  std::string bytes_ DCACHE_GUARDED_BY(mutex_);        ///< the record, as last seen
+  bool leased_ DCACHE_GUARDED_BY(mutex_) = false;
+  bool lost_ DCACHE_GUARDED_BY(mutex_) = false;
+  bool owner_died_ DCACHE_GUARDED_BY(mutex_) = false;
+
+ private:
+  class Attempt;
+  [[nodiscard]] std::function<bool(detail::CacheState&)> later() const DCACHE_REQUIRES(mutex_);
+  void forget(bool lost) DCACHE_REQUIRES(mutex_);
+  void tell_lost(std::uint64_t fence) const;
+  [[noreturn]] void throw_not_owner() const;
+};
+
+}  // namespace dcache

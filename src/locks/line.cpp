@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "locks/line.hpp"
+
+#include <deque>
+#include <map>
+#include <utility>
+
+#include "platform/fork.hpp"
+#include "platform/mutex.hpp"
+
+namespace dcache::locking {
+
+struct Place::Line {
+  platform::Mutex mutex;
+  platform::Condition moved;
+  std::deque<std::uint64_t> waiting DCACHE_GUARDED_BY(mutex);
+  std::uint64_t last DCACHE_GUARDED_BY(mutex) = 0;
+};
+
+namespace {
+
+/// By session, not only by key: a forked child has a session of its own and so never meets a line of its
+/// parent's. Guarded by the registry mutex, which is held across a fork.
+auto& lines() {
+  static auto* const all = new std::map<std::pair<std::string, std::string>, std::weak_ptr<void>>;
+  return *all;
+}
+
+}  // namespace
+
+Place::Place(const std::string& session, const std::string& key) {
+  {
+    platform::MutexLock lock(platform::registry_mutex());
+    std::weak_ptr<void>& known = lines()[{session, key}];
+    line_ = std::static_pointer_cast<Line>(known.lock());
+    if (line_ == nullptr) {
+      line_ = std::shared_ptr<Line>(new Line, [name = std::pair(session, key)](Line* line) {
+        delete line;
+        platform::MutexLock inner(platform::registry_mutex());
+        const auto found = lines().find(name);
+        if (found != lines().end() && found->second.expired()) lines().erase(found);
+      });
+      known = line_;
+    }
+  }
+  platform::MutexLock lock(line_->mutex);
+  number_ = ++line_->last;
+  line_->waiting.push_back(number_);
+}
+
+Place::~Place() {
+  platform::MutexLock lock(line_->mutex);
+  std::erase(line_->waiting, number_);
+  line_->moved.notify_all();
+}
+
+void Place::wake() {
+  platform::MutexLock lock(line_->mutex);
+  line_->moved.notify_all();
+}
+
+Place::Ended Place::wait(Deadline until, const std::stop_token* stop) {
+  platform::MutexLock lock(line_->mutex);
+  while (line_->waiting.front() != number_) {
+    if (stop != nullptr && stop->stop_requested()) return Ended::stopped;
+    if (until == kNoDeadline) {
+      line_->moved.wait(line_->mutex);
+    } else if (line_->moved.wait_until(line_->mutex, until) == std::cv_status::timeout) {
+      if (line_->waiting.front() == number_) break;
+      return Ended::deadline;
+    }
+  }
+  return Ended::first;
+}
+
+}  // namespace dcache::locking

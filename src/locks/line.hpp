@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Threads of one process that wait for one lock stand in line in the process: only the first of them waits in
+// the lock's record, so that sixteen threads do not cost sixteen write transactions at every release.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "dcache/store.hpp"
+
+namespace dcache::locking {
+
+/// A place in the line for a lock, from its making to its end. First come, first served.
+class Place {
+ public:
+  Place(const std::string& session, const std::string& key);
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  ~Place();
+
+  enum class Ended { first, deadline, stopped };
+  /// Waits until nobody of this process is before it. A requested stop ends the wait if `wake` is called.
+  Ended wait(Deadline until, const std::stop_token* stop);
+  void wake();
+
+ private:
+  struct Line;
+  std::shared_ptr<Line> line_;
+  std::uint64_t number_ = 0;
+};
+
+}  // namespace dcache::locking
