@@ -153,8 +153,8 @@ class DCACHE_EXPORT LockHandle {
   }
 
   /// Releases. What `release` would call lost is not an error here, since guards call this: ask `lost()`. A
-  /// release that cannot be committed now is kept and tried again, and told to `Options::on_error`.
-  /// Throws NotOwner only if the lock was never held here.
+  /// release that cannot be committed now is told to `Options::on_error` and kept: a thread tries it again
+  /// until it is done. Throws NotOwner only if the lock was never held here.
   void unlock();
 
   /// Releases and says what became of it. Throws only if it could not be committed; the lock is then still

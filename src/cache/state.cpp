@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/state.hpp"
 
+#include <algorithm>
+#include <chrono>
+#include <exception>
 #include <utility>
 
 #include "dcache/bytes.hpp"
@@ -9,6 +12,13 @@
 
 namespace dcache::detail {
 
+namespace {
+
+constexpr std::chrono::milliseconds kFirstRetry{20};
+constexpr std::chrono::milliseconds kLongestRetry{1000};
+
+}  // namespace
+
 CacheState::CacheState(std::filesystem::path directory, Options options, std::unique_ptr<Store> store)
     : directory_(std::move(directory)),
       options_(std::move(options)),
@@ -16,7 +26,12 @@ CacheState::CacheState(std::filesystem::path directory, Options options, std::un
       fork_generation_(platform::fork_generation()) {}
 
 CacheState::~CacheState() {
-  if (!forked()) retry_kept();
+  if (forked()) {
+    forget_retrier();
+    return;
+  }
+  stop_retrying();
+  retry_kept();
 }
 
 bool CacheState::forked() const noexcept { return fork_generation_ != platform::fork_generation(); }
@@ -33,7 +48,45 @@ void CacheState::keep(std::function<bool(CacheState&)> work) {
   platform::MutexLock lock(kept_mutex_);
   kept_.push_back(std::move(work));
   anything_kept_ = true;
+  if (retrying_ || stopping_) return;
+  try {
+    if (retrier_ != nullptr) retrier_->join();
+    retrier_ = std::make_unique<std::thread>([this] { retry_until_done(); });
+    retrying_ = true;
+  } catch (const std::exception&) {
+    // Then the next call on a lock tries again.
+  }
 }
+
+void CacheState::retry_until_done() noexcept {
+  for (auto pause = kFirstRetry;; pause = std::min(2 * pause, kLongestRetry)) {
+    {
+      platform::MutexLock lock(kept_mutex_);
+      const auto until = std::chrono::steady_clock::now() + pause;
+      while (!stopping_ && stop_.wait_until(kept_mutex_, until) == std::cv_status::no_timeout) {
+      }
+    }
+    retry_kept();
+    platform::MutexLock lock(kept_mutex_);
+    if (!stopping_ && !kept_.empty()) continue;
+    retrying_ = false;
+    return;
+  }
+}
+
+void CacheState::stop_retrying() noexcept {
+  std::unique_ptr<std::thread> retrier;
+  {
+    platform::MutexLock lock(kept_mutex_);
+    stopping_ = true;
+    retrier = std::move(retrier_);
+  }
+  stop_.notify_all();
+  if (retrier != nullptr) retrier->join();
+}
+
+/// In a child, which has neither the thread nor whoever may have had the mutex.
+void CacheState::forget_retrier() noexcept { static_cast<void>(retrier_.release()); }
 
 void CacheState::retry_kept() noexcept {
   if (!anything_kept_.load(std::memory_order_relaxed)) return;
