@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "locks/record_json.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
-#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "dcache/bytes.hpp"
 
 namespace dcache::locking {
 
 namespace {
 
-// Writing is by hand because it is part of every uncontended lock: a JSON library takes 3 us for it, this
-// 0.2.
+// Writing and reading are by hand because they are part of every lock: a JSON library takes 3 us to write a
+// record and 3 to 8 to read one, this 0.2 and 0.5 to 1.5. The reader takes only what the writer writes.
 
 void put_number(std::string& out, auto number) {
   std::array<char, 20> digits{};
@@ -102,66 +105,116 @@ void put_wait(std::string& out, const Wait& wait) {
   out += '}';
 }
 
-// Numbers are taken by reference, which refuses fractions: converting one that is too large is undefined.
+/// Reads what the above wrote, in the same order. After a failure everything it reads is empty.
+class Reader {
+ public:
+  explicit Reader(std::string_view text) : rest_(text) {}
 
-std::uint64_t read_count(const nlohmann::json& json, const char* key) {
-  return json.at(key).get_ref<const std::uint64_t&>();
+  /// Whether all was as it should be, up to the end.
+  [[nodiscard]] bool finished() const noexcept { return good_ && rest_.empty(); }
+
+  /// Takes a fixed text if it comes next.
+  bool take(std::string_view text) {
+    if (!rest_.starts_with(text)) return false;
+    rest_.remove_prefix(text.size());
+    return true;
+  }
+
+  Reader& expect(std::string_view text) {
+    if (!take(text)) fail();
+    return *this;
+  }
+
+  template <class Number>
+  void read(Number& number) {
+    const char* const end = rest_.data() + rest_.size();
+    const auto [stop, error] = std::from_chars(rest_.data(), end, number);
+    if (error != std::errc{}) return fail();
+    rest_.remove_prefix(static_cast<std::size_t>(stop - rest_.data()));
+  }
+
+  void read(std::string& text) {
+    expect("\"");
+    for (std::size_t i = 0; i < rest_.size(); ++i) {
+      if (rest_[i] == '"') {
+        rest_.remove_prefix(i + 1);
+        return;
+      }
+      if (rest_[i] != '\\') {
+        text += rest_[i];
+      } else if (rest_.substr(i).starts_with("\\u00")) {
+        unsigned int code = 0;
+        std::from_chars(rest_.data() + i + 4, rest_.data() + std::min(i + 6, rest_.size()), code, 16);
+        text += static_cast<char>(code);
+        i += 5;
+      } else if (++i < rest_.size()) {
+        text += rest_[i];
+      }
+    }
+    fail();
+  }
+
+  template <class Value>
+  void read(std::string_view key, Value& value) {
+    expect(",\"").expect(key).expect("\":").read(value);
+  }
+
+  /// The items of a list whose bracket is open, each read by `item`.
+  template <class Item>
+  void list(Item item) {
+    while (good_ && !take("]")) {
+      item();
+      if (!rest_.starts_with("]")) expect(",");
+    }
+  }
+
+ private:
+  void fail() {
+    good_ = false;
+    rest_ = {};
+  }
+
+  std::string_view rest_;
+  bool good_ = true;
+};
+
+void read_agent(Reader& reader, std::string& owner, Agent& who, Mode& mode, std::uint64_t& count) {
+  std::string mode_name;
+  reader.expect("\"owner\":").read(owner);
+  reader.read("session", who.session);
+  reader.read("agent", who.agent);
+  reader.read("mode", mode_name);
+  reader.read("count", count);
+  for (const Mode one : {Mode::shared, Mode::permits}) {
+    if (mode_name == name(one)) mode = one;
+  }
 }
 
-std::int64_t read_time(const nlohmann::json& json, const char* key) {
-  return json.at(key).get_ref<const std::int64_t&>();
-}
-
-std::optional<std::int64_t> read_end(const nlohmann::json& json, const char* key) {
-  if (!json.contains(key) || json.at(key).is_null()) return std::nullopt;
-  return read_time(json, key);
-}
-
-Agent read_agent(const nlohmann::json& json) {
-  return {.session = json.at("session").get<std::string>(), .agent = read_count(json, "agent")};
-}
-
-Mode read_mode(const nlohmann::json& json) {
-  const auto text = json.at("mode").get<std::string>();
-  if (text == name(Mode::shared)) return Mode::shared;
-  return text == name(Mode::permits) ? Mode::permits : Mode::exclusive;
-}
-
-Hold read_hold(const nlohmann::json& json) {
+Hold read_hold(Reader& reader) {
   Hold hold;
-  hold.owner = json.at("owner").get<std::string>();
-  hold.who = read_agent(json);
-  hold.mode = read_mode(json);
-  hold.count = read_count(json, "count");
-  hold.fence = read_count(json, "fence");
-  hold.since = read_time(json, "since");
-  hold.lease = read_end(json, "lease");
-  hold.most = read_end(json, "most");
-  hold.keep = json.value("keep", false);
-  hold.label = json.value("label", std::string());
-  hold.tags = json.value("tags", std::vector<std::string>());
+  reader.expect("{");
+  read_agent(reader, hold.owner, hold.who, hold.mode, hold.count);
+  reader.read("fence", hold.fence);
+  reader.read("since", hold.since);
+  if (!reader.take(",\"lease\":null")) reader.read("lease", hold.lease.emplace());
+  if (reader.take(",\"most\":")) reader.read(hold.most.emplace());
+  hold.keep = reader.take(",\"keep\":true");
+  if (reader.take(",\"label\":")) reader.read(hold.label);
+  if (reader.take(",\"tags\":[")) reader.list([&] { reader.read(hold.tags.emplace_back()); });
+  reader.expect("}");
   return hold;
 }
 
-Wait read_wait(const nlohmann::json& json) {
+Wait read_wait(Reader& reader) {
   Wait wait;
-  wait.ticket = read_count(json, "ticket");
-  wait.owner = json.at("owner").get<std::string>();
-  wait.who = read_agent(json);
-  wait.mode = read_mode(json);
-  wait.count = read_count(json, "count");
-  wait.since = read_time(json, "since");
-  wait.fair = json.value("fair", false);
-  wait.late = json.value("late", false);
+  reader.expect("{\"ticket\":").read(wait.ticket);
+  reader.expect(",");
+  read_agent(reader, wait.owner, wait.who, wait.mode, wait.count);
+  reader.read("since", wait.since);
+  wait.fair = reader.take(",\"fair\":true");
+  wait.late = reader.take(",\"late\":true");
+  reader.expect("}");
   return wait;
-}
-
-std::optional<Kind> read_kind(const nlohmann::json& json) {
-  const auto text = json.at("kind").get<std::string>();
-  for (const Kind kind : {Kind::lock, Kind::rlock, Kind::rwlock, Kind::semaphore}) {
-    if (text == name(kind)) return kind;
-  }
-  return std::nullopt;
 }
 
 /// Whether the machine could have made it: at most one exclusive grant, and that alone; no more permits out
@@ -223,25 +276,30 @@ std::string print(const LockRecord& record) {
 }
 
 std::optional<LockRecord> parse(std::string_view text) {
-  try {
-    const nlohmann::json json = nlohmann::json::parse(text);
-    LockRecord record;
-    const std::optional<Kind> kind = read_kind(json);
-    if (!kind) return std::nullopt;
-    record.kind = *kind;
-    record.fence = read_count(json, "fence");
-    record.limit = read_count(json, "limit");
-    for (const nlohmann::json& hold : json.at("holders")) record.holders.push_back(read_hold(hold));
-    for (const nlohmann::json& wait : json.at("waiters")) record.waiters.push_back(read_wait(wait));
-    if (const nlohmann::json& turn = json.at("turn"); !turn.is_null()) {
-      record.turn = Turn{.ticket = read_count(turn, "ticket"), .until = read_time(turn, "until")};
-    }
-    // What does not print the same was written by somebody else, or damaged: better no lock than a wrong one.
-    if (!makes_sense(record) || print(record) != text) return std::nullopt;
-    return record;
-  } catch (const nlohmann::json::exception&) {
-    return std::nullopt;
+  Reader reader(text);
+  LockRecord record;
+  std::string kind;
+  reader.expect("{\"kind\":").read(kind);
+  reader.read("fence", record.fence);
+  reader.read("limit", record.limit);
+  reader.expect(",\"holders\":[");
+  reader.list([&] { record.holders.push_back(read_hold(reader)); });
+  reader.expect(",\"waiters\":[");
+  reader.list([&] { record.waiters.push_back(read_wait(reader)); });
+  if (!reader.take(",\"turn\":null")) {
+    Turn& turn = record.turn.emplace();
+    reader.expect(",\"turn\":{\"ticket\":").read(turn.ticket);
+    reader.read("until", turn.until);
+    reader.expect("}");
   }
+  reader.expect("}");
+  for (const Kind one : {Kind::rlock, Kind::rwlock, Kind::semaphore}) {
+    if (kind == name(one)) record.kind = one;
+  }
+  // What does not print the same was written by somebody else, or damaged: better no lock than a wrong one.
+  if (!reader.finished() || !makes_sense(record) || !is_utf8(text) || print(record) != text)
+    return std::nullopt;
+  return record;
 }
 
 }  // namespace dcache::locking
