@@ -209,7 +209,8 @@ class DCACHE_EXPORT SyncLock : public LockHandle {
   SyncLock(Cache& cache, ByteView key, LockOptions options = {});
 };
 
-/// A re-entrant lock that belongs to a thread: owner "pid-tid" and a count, changed in one transaction.
+/// A re-entrant lock that belongs to a thread: owner "pid-tid" and a count, changed in one transaction. If the
+/// thread ends while it holds it, the next one takes it over and is told (`previous_owner_died`).
 class DCACHE_EXPORT SyncRLock : public LockHandle {
  public:
   SyncRLock(Cache& cache, ByteView key, LockOptions options = {});

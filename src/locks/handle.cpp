@@ -10,6 +10,7 @@
 #include "locks/handle_impl.hpp"
 #include "locks/options.hpp"
 #include "locks/record_json.hpp"
+#include "locks/thread_end.hpp"
 #include "locks/waiting.hpp"
 #include "platform/process.hpp"
 
@@ -77,6 +78,7 @@ void LockHandle::Impl::granted(const locking::Hold& hold, std::string bytes, boo
   bytes_ = std::move(bytes);
   lost_ = false;
   if (!deeper) owner_died_ = owner_died;
+  if (!deeper && kind_ == locking::Kind::rlock) locking::note_grant(state_, key_, who_, fence_);
 }
 
 bool LockHandle::Impl::held_by_this_thread(std::uint64_t fence) const {
@@ -133,6 +135,7 @@ Release LockHandle::Impl::release() {
     const Deadline deadline = locking::deadline_after(state_->options().timeout);
     if (held_here && count_ == 1 && store.erase_record(Space::locks, key_, bytes_, deadline)) {
       forget(false);
+      if (kind_ == locking::Kind::rlock) locking::forget_grant(who, key_);
       return Release::released;
     }
     const std::optional<std::uint64_t> fence = held_here ? std::optional(fence_) : std::nullopt;
@@ -150,6 +153,7 @@ Release LockHandle::Impl::release() {
         return Release::released;
       case locking::Outcome::released:
         forget(false);
+        if (kind_ == locking::Kind::rlock) locking::forget_grant(who, key_);
         return Release::released;
       case locking::Outcome::not_owner:
         return Release::not_owner;

@@ -300,6 +300,20 @@ Result renew(const std::optional<LockRecord>& record, const Agent& who, std::uin
   return unchanged(Outcome::lost, record);
 }
 
+Result abandon(const std::optional<LockRecord>& record, const Agent& who, std::uint64_t fence,
+               const World& world) {
+  if (!record) return unchanged(Outcome::lost, record);
+  Draft draft(*record, world);
+  for (Hold& hold : draft->holders) {
+    if (hold.who != who || hold.fence != fence || hold.keep) continue;
+    hold.lease = world.boottime_us;
+    draft.changed();
+    draft.pass_on(true);
+    return draft.end(Outcome::released);
+  }
+  return unchanged(Outcome::lost, record);
+}
+
 Result cancel(const std::optional<LockRecord>& record, std::uint64_t ticket, const World& world) {
   if (!record) return unchanged(Outcome::absent, record);
   Draft draft(*record, world);

@@ -132,14 +132,54 @@ TEST_CASE_FIXTURE(OneCache, "a handle that is destroyed gives back its own level
   CHECK(cache.stats().locks == 0);
 }
 
-TEST_CASE_FIXTURE(OneCache, "a thread that has ended cannot be re-entered by its successor") {
+TEST_CASE_FIXTURE(OneCache, "a lock whose thread has ended goes to the next one, which is told") {
   SyncRLock lock(cache, "k");
   elsewhere([&] {
     lock.lock();
+    lock.lock();
     return 0;
   });
-  for (int i = 0; i < 20; ++i) CHECK_FALSE(elsewhere([&] { return SyncRLock(cache, "k").try_lock(); }));
-  CHECK(lock.locked());
+  CHECK_FALSE(lock.locked());
+  CHECK_FALSE(lock.owned());
+  CHECK(lock.release() == Release::not_owner);
+  SyncRLock other(cache, "k");
+  CHECK(other.try_lock());
+  CHECK(other.previous_owner_died());
+  CHECK(levels(other) == 1);
+}
+
+TEST_CASE_FIXTURE(OneCache, "who waits for a thread that ends while it holds the lock gets it") {
+  SyncRLock lock(cache, "k");
+  std::promise<void> holding;
+  std::promise<void> end;
+  auto holder = std::async(std::launch::async, [&] {
+    lock.lock();
+    holding.set_value();
+    end.get_future().wait();
+  });
+  holding.get_future().wait();
+  auto waiter = std::async(std::launch::async, [&] {
+    SyncRLock other(cache, "k", {.timeout = 60s});
+    other.lock();
+    return other.previous_owner_died();
+  });
+  CHECK(waiter.wait_for(20ms) == std::future_status::timeout);
+  end.set_value();
+  CHECK(waiter.get());
+}
+
+TEST_CASE_FIXTURE(OneCache, "a thread that has given back what it held takes nothing with it when it ends") {
+  Cache second(path());
+  SyncRLock one(cache, "k");
+  SyncRLock two(second, "k");
+  elsewhere([&] {
+    one.lock();
+    two.unlock();
+    return 0;
+  });
+  one.lock();
+  CHECK_FALSE(one.previous_owner_died());
+  CHECK(one.owned());
 }
 
 TEST_CASE_FIXTURE(OneCache, "re-entrant locks keep many threads apart, at every depth") {
