@@ -207,6 +207,20 @@ class DCACHE_EXPORT Store {
   /// What tells this cache from all others, for ever.
   virtual std::string uuid() = 0;
   [[nodiscard]] virtual Liveness alive(std::string_view session) = 0;
+
+  // Waking: hints that carry no truth and may be lost. A waiter loads its word, then asks the store, and
+  // sleeps only while the word is the same; who changes its fate commits, then wakes it.
+
+  /// The word of an agent of this session, as it is now. None where nobody could wake it: it must look again
+  /// by itself.
+  [[nodiscard]] virtual std::optional<std::uint32_t> wake_word(std::uint64_t agent) = 0;
+  /// Sleeps while the agent's word is `seen`, at most until `until`. May end for no reason.
+  virtual void sleep(std::uint64_t agent, std::uint32_t seen, Deadline until) = 0;
+  /// Wakes an agent of any session. Never throws.
+  virtual void wake(std::string_view session, std::uint64_t agent) noexcept = 0;
+  /// While the returned object lives, the death of `session` wakes `agent` of this one. Null where that
+  /// cannot be had.
+  [[nodiscard]] virtual std::shared_ptr<void> watch(std::string_view session, std::uint64_t agent) = 0;
 };
 
 }  // namespace dcache
