@@ -80,7 +80,7 @@ TEST_CASE_FIXTURE(OneCache,
 }
 
 TEST_CASE_FIXTURE(Place, "a board has mode 0600, whatever the umask, and leaves no other file behind") {
-  for (const mode_t mask : {0000, 0022, 0077, 0777}) {
+  for (const mode_t mask : {0000U, 0022U, 0077U, 0777U}) {
     CAPTURE(mask);
     const mode_t before = ::umask(mask);
     CHECK(board().word(kSlot).has_value());
