@@ -69,6 +69,7 @@ struct Stats {
   std::uint64_t misses = 0;          ///< hint: gets that found nothing, likewise
   std::uint64_t checkpoints = 0;     ///< hint: checkpoints run by this process
   std::string engine;                ///< name and version of the store engine
+  bool board = false;  ///< whether waiters are woken through shared memory; if not they look again and again
 };
 
 class DCACHE_EXPORT Cache {

@@ -45,6 +45,10 @@ struct Options {
   /// Values of more bytes than this go to files of their own, smaller ones into the database. Between 1 KiB
   /// and 1 MiB; what was stored before stays where it is.
   std::uint64_t file_threshold = 32 << 10;
+  /// Notices at once when a process is killed that holds a lock or is next in its queue: one thread a watched
+  /// process, only while a lock is waited for (a few are kept for the next wait). Without, the waiter finds
+  /// out when it looks again, at most 250 ms later.
+  bool watch_deaths = true;
   /// Told of failures that no call can report, as a release that could not be committed yet. Called on the
   /// thread where it happened, outside of all transactions; it must not throw. The library never prints.
   std::function<void(const Error&)> on_error = {};

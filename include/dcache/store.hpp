@@ -209,19 +209,21 @@ class DCACHE_EXPORT Store {
   [[nodiscard]] virtual Liveness alive(std::string_view session) = 0;
 
   /// Name of the program that a session is of; empty where it cannot be told. For people.
-  [[nodiscard]] virtual std::string command(std::string_view) { return {}; }
+  [[nodiscard]] virtual std::string command(std::string_view session) = 0;
 
-  // Waking: hints that carry no truth and may be lost. A waiter loads its word, then asks the store, and sleeps only while
-  // the word is the same; who changes its fate commits, then wakes it.
+  // Waking: hints that carry no truth and may be lost. A waiter loads its word, then asks the store, and
+  // sleeps only while the word is the same; who changes its fate commits, then wakes it.
 
-  /// The word of an agent of this session, as it is now. None where nobody could wake it: it must look again by itself.
-  [[nodiscard]] virtual std::optional<std::uint32_t> wake_word(std::uint64_t) { return {}; }
+  /// The word of an agent of this session, as it is now. None where nobody could wake it: it must look again
+  /// by itself.
+  [[nodiscard]] virtual std::optional<std::uint32_t> wake_word(std::uint64_t agent) = 0;
   /// Sleeps while the agent's word is `seen`, at most until `until`. May end for no reason.
-  virtual void sleep(std::uint64_t, std::uint32_t, Deadline) {}
+  virtual void sleep(std::uint64_t agent, std::uint32_t seen, Deadline until) = 0;
   /// Wakes an agent of any session. Never throws.
-  virtual void wake(std::string_view, std::uint64_t) noexcept {}
-  /// While the returned object lives, the death of `session` wakes `agent` of this one. Null where that cannot be had.
-  [[nodiscard]] virtual std::shared_ptr<void> watch(std::string_view, std::uint64_t) { return nullptr; }
+  virtual void wake(std::string_view session, std::uint64_t agent) noexcept = 0;
+  /// While the returned object lives, the death of `session` wakes `agent` of this one. Null where that
+  /// cannot be had.
+  [[nodiscard]] virtual std::shared_ptr<void> watch(std::string_view session, std::uint64_t agent) = 0;
 };
 
 }  // namespace dcache

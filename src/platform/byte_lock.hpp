@@ -18,4 +18,12 @@ bool lock_byte(int fd, std::uint64_t offset) noexcept;
 /// who wait for the byte with read locks do not count.
 ByteState probe_byte(int fd, std::uint64_t offset) noexcept;
 
+/// Waits, with cancellation of the thread disabled, until no other description holds a write lock on the
+/// byte; false if the system refuses. Only while it waits may pthread_cancel end the thread; that may leave a
+/// read lock of this description behind, see `unlock_byte`.
+bool wait_for_byte(int fd, std::uint64_t offset);
+
+/// Drops what lock this open file description has on the byte.
+void unlock_byte(int fd, std::uint64_t offset) noexcept;
+
 }  // namespace dcache::platform

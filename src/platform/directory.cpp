@@ -30,6 +30,14 @@ FileId id_of(const struct stat& info) noexcept {
   return {static_cast<std::uint64_t>(info.st_dev), static_cast<std::uint64_t>(info.st_ino)};
 }
 
+FileInfo info_of(const struct stat& info) noexcept {
+  FileType type = FileType::other;
+  if (S_ISREG(info.st_mode)) type = FileType::regular;
+  if (S_ISLNK(info.st_mode)) type = FileType::symlink;
+  if (S_ISDIR(info.st_mode)) type = FileType::directory;
+  return {type, id_of(info), static_cast<std::uint64_t>(info.st_size), info.st_uid};
+}
+
 void make_directory(const std::filesystem::path& path, Create create) {
   if (create == Create::never) {
     throw NotACache("there is no cache at " + shown(path) + ": the directory does not exist");
@@ -156,12 +164,16 @@ bool create_file(const std::filesystem::path& path) {
 
 FileInfo file_info(const std::filesystem::path& path) noexcept {
   struct stat info {};
-  if (::lstat(path.c_str(), &info) != 0) return {};
-  FileType type = FileType::other;
-  if (S_ISREG(info.st_mode)) type = FileType::regular;
-  if (S_ISLNK(info.st_mode)) type = FileType::symlink;
-  if (S_ISDIR(info.st_mode)) type = FileType::directory;
-  return {type, id_of(info), static_cast<std::uint64_t>(info.st_size)};
+  return ::lstat(path.c_str(), &info) == 0 ? info_of(info) : FileInfo{};
+}
+
+FileInfo file_info(int fd) noexcept {
+  struct stat info {};
+  return ::fstat(fd, &info) == 0 ? info_of(info) : FileInfo{};
+}
+
+bool may_change(const std::filesystem::path& directory) noexcept {
+  return ::faccessat(AT_FDCWD, directory.c_str(), W_OK | X_OK, AT_EACCESS) == 0;
 }
 
 int open_private_file(const std::filesystem::path& path, bool create) noexcept {

@@ -38,10 +38,15 @@ struct FileInfo {
   FileType type = FileType::missing;
   FileId id;
   std::uint64_t size = 0;
+  std::uint32_t owner = 0;
 };
 
 /// What is at `path`; a symbolic link is not followed.
 FileInfo file_info(const std::filesystem::path& path) noexcept;
+FileInfo file_info(int fd) noexcept;
+
+/// Whether this process may make and remove names in a directory.
+bool may_change(const std::filesystem::path& directory) noexcept;
 
 /// Opens a file of ours for reading and writing, never through a symbolic link; made with mode 0600 if
 /// missing and `create`. The descriptor is closed on exec. -1 with errno on failure.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <utility>
 
 #include "dcache/error.hpp"
@@ -108,6 +109,10 @@ bool link_file(const std::filesystem::path& from, const std::filesystem::path& t
   if (::link(from.c_str(), to.c_str()) == 0) return true;
   if (missing(errno)) return false;
   throw_errno("cannot make", to, errno);
+}
+
+bool rename_file(const std::filesystem::path& from, const std::filesystem::path& to) noexcept {
+  return ::rename(from.c_str(), to.c_str()) == 0;
 }
 
 bool remove_file(const std::filesystem::path& path) noexcept { return ::unlink(path.c_str()) == 0; }

@@ -51,6 +51,9 @@ void sync_directory(const std::filesystem::path& path);
 /// Gives a file a second name; false if a directory in `to` does not exist.
 [[nodiscard]] bool link_file(const std::filesystem::path& from, const std::filesystem::path& to);
 
+/// Gives a file another name, whose file goes. Failure leaves both as they are.
+[[nodiscard]] bool rename_file(const std::filesystem::path& from, const std::filesystem::path& to) noexcept;
+
 /// Removes a name; whether it was there. Failure is no error: the sweep comes back to it.
 bool remove_file(const std::filesystem::path& path) noexcept;
 

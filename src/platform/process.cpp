@@ -16,6 +16,7 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 
 #include <string_view>
 #include <system_error>
@@ -91,9 +92,10 @@ std::optional<std::uint64_t> start_time(std::int64_t pid) {
 bool is_gone(std::int64_t pid) noexcept { return ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH; }
 
 std::string command_name(std::int64_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
-  std::string name;
-  std::getline(file, name);
+  std::ifstream file("/proc/" + std::to_string(pid) + "/comm", std::ios::binary);
+  // A process may give itself a name with line ends in it; the kernel adds the last one.
+  std::string name((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (name.ends_with('\n')) name.pop_back();
   return name;
 }
 

@@ -120,14 +120,23 @@ void Session::open_life_file() {
   const std::filesystem::path path = directory_.path / "life";
   held_.reset(platform::open_private_file(path, true));
   if (held_.get() < 0) platform::throw_errno("cannot open the proof-of-life file", path, errno);
-  probe_.reset(platform::open_private_file(path, false));
-  if (probe_.get() < 0) platform::throw_errno("cannot open the proof-of-life file", path, errno);
+  probe_->reset(platform::open_private_file(path, false));
+  if (probe_->get() < 0) platform::throw_errno("cannot open the proof-of-life file", path, errno);
   life_id_ = platform::file_id(held_.get());
-  if (platform::file_id(probe_.get()) != life_id_) {
+  if (platform::file_id(probe_->get()) != life_id_) {
     throw IoError("the proof-of-life file " + platform::errno_text(path, 0) +
                   " was replaced while opening it");
   }
   opened_ = true;
+}
+
+bool Session::try_open_life_file() {
+  try {
+    open_life_file();
+  } catch (const Error&) {
+    return false;
+  }
+  return true;
 }
 
 void Session::start() {
@@ -154,6 +163,11 @@ const std::string& Session::token() {
   return token_;
 }
 
+std::string Session::command(std::string_view token) {
+  const std::optional<Identity> who = parse(token);
+  return who && judge_by_pid(*who) == Liveness::alive ? platform::command_name(who->pid) : std::string();
+}
+
 Liveness Session::alive(std::string_view token) {
   platform::MutexLock lock(mutex_);
   if (started_ && token == token_) return Liveness::alive;
@@ -161,16 +175,10 @@ Liveness Session::alive(std::string_view token) {
   if (!who) return Liveness::unknown;
   if (!who->boot.empty() && !platform::boot_id().empty() && who->boot != platform::boot_id())
     return Liveness::dead;
-  if (!opened_) {
-    // A reader that may not make files still knows what the pid tells.
-    try {
-      open_life_file();
-    } catch (const Error&) {
-      return judge_by_pid(*who);
-    }
-  }
+  // A reader that may not make files still knows what the pid tells.
+  if (!try_open_life_file()) return judge_by_pid(*who);
   if (who->life == life_id_ && life_id_ != platform::FileId{}) {
-    switch (platform::probe_byte(probe_.get(), life_byte(*who))) {
+    switch (platform::probe_byte(probe_->get(), life_byte(*who))) {
       case platform::ByteState::locked:
         return Liveness::alive;
       case platform::ByteState::free:
@@ -180,6 +188,17 @@ Liveness Session::alive(std::string_view token) {
     }
   }
   return judge_by_pid(*who);
+}
+
+std::shared_ptr<void> Session::watch(std::string_view token, DeathWatch::Wake wake) {
+  const std::optional<Identity> who = parse(token);
+  if (!who) return nullptr;
+  {
+    platform::MutexLock lock(mutex_);
+    if (started_ && token == token_) return nullptr;
+    if (!try_open_life_file() || who->life != life_id_ || life_id_ == platform::FileId{}) return nullptr;
+  }
+  return deaths_.watch(probe_, life_byte(*who), std::move(wake));
 }
 
 }  // namespace dcache::store

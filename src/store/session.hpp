@@ -16,6 +16,7 @@
 #include "platform/directory.hpp"
 #include "platform/fork.hpp"
 #include "platform/mutex.hpp"
+#include "store/death_watch.hpp"
 
 namespace dcache::store {
 
@@ -32,19 +33,29 @@ class Session {
   /// Whether the session that `token` names still runs. Our own is alive; in doubt nothing is dead.
   Liveness alive(std::string_view token);
 
+  /// Name of the program whose session it is; empty unless it certainly still runs, and can be seen from here.
+  static std::string command(std::string_view token);
+
+  /// Calls `wake` once when another session dies, or in this call if it is dead, unless the returned object
+  /// has gone before. Null where the kernel does not tell: our own session, or one with a proof of life
+  /// elsewhere.
+  [[nodiscard]] std::shared_ptr<void> watch(std::string_view token, DeathWatch::Wake wake);
+
  private:
   void open_life_file() DCACHE_REQUIRES(mutex_);
+  bool try_open_life_file() DCACHE_REQUIRES(mutex_);
   void start() DCACHE_REQUIRES(mutex_);
 
   const platform::Directory directory_;
   platform::Mutex mutex_;
   // The lock is taken through one descriptor and probed through another: one's own never conflicts.
   platform::ForkClosedFd held_;
-  platform::ForkClosedFd probe_;
+  const std::shared_ptr<platform::ForkClosedFd> probe_ = std::make_shared<platform::ForkClosedFd>();
   platform::FileId life_id_;
   bool opened_ = false;
   bool started_ = false;
   std::string token_;
+  DeathWatch deaths_;
 };
 
 }  // namespace dcache::store

@@ -65,7 +65,7 @@ def test_stats_counts(filled):
     stats = filled("stats", "--json").json()
     assert (stats["entries"], stats["expired"], stats["tags"], stats["locks"]) == (4, 0, 2, 0)
     assert stats["value_bytes"] == 10 and stats["directory"] == str(filled.dir)
-    assert stats["engine"].startswith("SQLite")
+    assert stats["engine"].startswith("SQLite") and stats["board"] is True
     assert b"entries:" in filled("stats").out
 
 

@@ -4,9 +4,14 @@
 #include <map>
 #include <random>
 
+#include "board/board.hpp"
+#include "board/layout.hpp"
+#include "cache/state.hpp"
 #include "dcache/lock.hpp"
+#include "dcache/store.hpp"
 #include "disk/small_disk.hpp"
 #include "support/database.hpp"
+#include "support/files.hpp"
 
 namespace fs = std::filesystem;
 
@@ -251,4 +256,58 @@ TEST_CASE("a check on a full disk reports what it cannot set aside") {
   for (const Problem& problem : cache.check({.fix = true}).problems) CHECK(problem.fixed);
   check_healthy(cache);
   CHECK(cache.size() == 91);
+}
+
+TEST_CASE("a full disk has no room for a board: waiters do without, until there is some") {
+  const SmallDisk disk("4m");
+  Cache cache(disk.path() / "cache");
+  cache.set("k", "v");
+  Store& store = cache.state()->store();
+  disk.fill();
+  CHECK_FALSE(store.wake_word(1).has_value());
+  store.wake(store.session(), 1);
+  CHECK_FALSE(cache.stats().board);
+  SyncLock lock(cache, "lock");
+  lock.lock();
+  CHECK(lock.release() == Release::released);
+  CHECK_FALSE(fs::exists(disk.path() / "cache" / "board"));
+  CHECK(count_files(disk.path() / "cache") == 5);  // no half of a board either
+  disk.empty();
+  CHECK(eventually([&] { return store.wake_word(1).has_value(); }));
+  CHECK(cache.stats().board);
+}
+
+TEST_CASE("a board with holes is not used on a full disk, where touching it would be fatal") {
+  const SmallDisk disk("1m");
+  const fs::path path = disk.path() / "board";
+  const auto there = [] { return true; };
+  CHECK(board::Board(disk.path(), "one", there).word(4000).has_value());
+  const std::string header = read_file(path).substr(0, sizeof(board::Header));
+  write_file(path, header);
+  fs::resize_file(path, board::kBytes);
+  disk.fill();
+  board::Board holed(disk.path(), "one", there);
+  CHECK_FALSE(holed.word(4000).has_value());
+  holed.wake(4000);
+  disk.empty();
+  CHECK(eventually([&] { return holed.word(4000).has_value(); }));
+  holed.wake(4000);
+  CHECK(read_file(path).starts_with(header));
+}
+
+TEST_CASE("where nothing may be written there is no board") {
+  const SmallDisk disk("1m");
+  const auto there = [] { return true; };
+  const auto read_only = [&](unsigned long flags) {
+    return ::mount("none", disk.path().c_str(), "tmpfs", MS_REMOUNT | flags, "mode=0700,size=1m") == 0;
+  };
+  for (const bool made : {false, true}) {
+    CAPTURE(made);
+    if (made) CHECK(board::Board(disk.path(), "one", there).word(1).has_value());
+    REQUIRE(read_only(MS_RDONLY));
+    board::Board board(disk.path(), "one", there);
+    CHECK_FALSE(board.can_be_had());
+    CHECK_FALSE(board.word(1).has_value());
+    REQUIRE(read_only(0));
+  }
 }

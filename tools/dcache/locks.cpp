@@ -18,6 +18,7 @@ namespace {
 
 std::string state_of(const Holder& holder) {
   if (holder.lease_left && *holder.lease_left <= Duration()) return "expired";
+  if (holder.keep) return "kept";
   switch (holder.state) {
     case Liveness::dead:
       return "dead";
@@ -29,17 +30,6 @@ std::string state_of(const Holder& holder) {
   return holder.lease_left ? "leased" : "live";
 }
 
-/// Only of a process that is certainly the one: a dead one's number may be somebody else's by now.
-std::optional<std::string> command_of(const Holder& holder) {
-  if (holder.state != Liveness::alive) return std::nullopt;
-  std::ifstream file("/proc/" + std::to_string(holder.pid) + "/comm", std::ios::binary);
-  // A process may give itself a name with line ends in it; the kernel adds the last one.
-  std::string name((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (name.ends_with('\n')) name.pop_back();
-  if (name.empty()) return std::nullopt;
-  return name;
-}
-
 /// One line a holder: a lock that several hold has several.
 Record row_for(const LockInfo& lock, const Holder& holder) {
   return {{"key", lock.key},
@@ -48,12 +38,13 @@ Record row_for(const LockInfo& lock, const Holder& holder) {
           {"owner", holder.owner},
           {"pid", holder.pid},
           {"tid", holder.tid},
-          {"command", command_of(holder)},
+          {"command", holder.command.empty() ? Value() : Value(holder.command)},
           {"since", holder.since},
           {"age", age_of(holder.since)},
           {"lease_left", holder.lease_left},
           {"fence", holder.fence},
           {"count", holder.count},
+          {"waiters", static_cast<std::uint64_t>(lock.waiters.size())},
           {"label", holder.label.empty() ? Value() : Value(holder.label)},
           {"tags", holder.tags},
           {"session", holder.session},
@@ -97,7 +88,7 @@ std::string why_refused(const Context& context, const Cache& cache, const Cleari
   if (given.fence && *given.fence != holder.fence) {
     text += "its fence is not " + std::to_string(*given.fence) + "; ";
   }
-  text += "held by " + escape(holder.owner) + " (" + escape(command_of(holder).value_or("?")) + ", " + state +
+  text += "held by " + escape(holder.owner) + " (" + escape(holder.command.empty() ? "?" : holder.command) + ", " + state +
           ")";
   if (!holder.label.empty()) text += " labelled " + in_quotes(holder.label);
   text += " for " + short_duration(age_of(holder.since)) + " with fence " + std::to_string(holder.fence);

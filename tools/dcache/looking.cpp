@@ -152,6 +152,7 @@ Command build_stats() {
             // What only this short process did (hits, misses, checkpoints) says nothing about the cache.
             context.show({{"directory", cache.directory().native()},
                           {"engine", stats.engine},
+                          {"board", stats.board},
                           {"entries", stats.entries},
                           {"expired", stats.expired},
                           {"tags", stats.tags},

@@ -252,6 +252,7 @@ Stats MemoryStore::stats() {
   }
   stats.hits = hits_.load(std::memory_order_relaxed);
   stats.misses = misses_.load(std::memory_order_relaxed);
+  stats.board = true;
   stats.engine = "memory";
   return stats;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Taking turns, and transactions.
+// Taking turns, transactions, and waking.
 #include "store/memory/memory_store.hpp"
 
 #include <utility>
@@ -82,6 +82,21 @@ void MemoryStore::rollback() noexcept {
   contents_.settle(Settle::rollback);
   owner_.store(0, std::memory_order_relaxed);
   freed_.notify_all();
+}
+
+std::optional<std::uint32_t> MemoryStore::wake_word(std::uint64_t agent) {
+  return words_[agent % words_.size()].load(std::memory_order_acquire);
+}
+
+void MemoryStore::sleep(std::uint64_t agent, std::uint32_t seen, Deadline until) {
+  platform::futex::wait(words_[agent % words_.size()], seen, until);
+}
+
+void MemoryStore::wake(std::string_view session, std::uint64_t agent) noexcept {
+  if (session != session_) return;
+  platform::futex::Word& word = words_[agent % words_.size()];
+  word.fetch_add(1, std::memory_order_release);
+  platform::futex::wake_all(word);
 }
 
 }  // namespace dcache::store::memory

@@ -8,6 +8,7 @@
 // other writers wait for it, readers never do.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -18,6 +19,7 @@
 
 #include "dcache/options.hpp"
 #include "dcache/store.hpp"
+#include "platform/futex.hpp"
 #include "platform/mutex.hpp"
 #include "platform/process.hpp"
 #include "store/memory/contents.hpp"
@@ -72,6 +74,16 @@ class MemoryStore final : public Store {
   [[nodiscard]] Liveness alive(std::string_view session) override {
     return session == session_ ? Liveness::alive : Liveness::unknown;
   }
+  [[nodiscard]] std::string command(std::string_view session) override {
+    return session == session_ ? platform::command_name(platform::pid()) : std::string();
+  }
+  std::optional<std::uint32_t> wake_word(std::uint64_t agent) override;
+  void sleep(std::uint64_t agent, std::uint32_t seen, Deadline until) override;
+  void wake(std::string_view session, std::uint64_t agent) noexcept override;
+  // There is no other session whose death could be noticed.
+  std::shared_ptr<void> watch(std::string_view /*session*/, std::uint64_t /*agent*/) override {
+    return nullptr;
+  }
 
  private:
   friend class MemoryScan;
@@ -111,6 +123,9 @@ class MemoryStore final : public Store {
   Timestamp begun_ DCACHE_GUARDED_BY(mutex_);  ///< of the open transaction
   /// The thread whose transaction is open; 0 = none. Changed under the mutex.
   std::atomic<std::uint64_t> owner_{0};
+
+  /// What waiting agents sleep on; several may share a word.
+  std::array<platform::futex::Word, 256> words_{};
 
   std::atomic<std::uint64_t> hits_{0};
   std::atomic<std::uint64_t> misses_{0};

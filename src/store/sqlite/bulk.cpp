@@ -190,6 +190,7 @@ Stats SqliteStore::stats() {
   stats.hits = hits_.load(std::memory_order_relaxed);
   stats.misses = misses_.load(std::memory_order_relaxed);
   stats.checkpoints = checkpoints_.load(std::memory_order_relaxed);
+  stats.board = board()->can_be_had();
   stats.engine = std::string("SQLite ") + sqlite3_libversion();
   return stats;
 }

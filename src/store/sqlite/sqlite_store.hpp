@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "board/board.hpp"
 #include "dcache/error.hpp"
 #include "dcache/options.hpp"
 #include "dcache/store.hpp"
@@ -70,6 +71,11 @@ class SqliteStore final : public Store {
   std::string session() override;
   std::string uuid() override;
   [[nodiscard]] Liveness alive(std::string_view session) override { return session_->alive(session); }
+  [[nodiscard]] std::string command(std::string_view session) override { return Session::command(session); }
+  std::optional<std::uint32_t> wake_word(std::uint64_t agent) override;
+  void sleep(std::uint64_t agent, std::uint32_t seen, Deadline until) override;
+  void wake(std::string_view session, std::uint64_t agent) noexcept override;
+  std::shared_ptr<void> watch(std::string_view session, std::uint64_t agent) override;
 
  private:
   friend class Read;
@@ -87,6 +93,9 @@ class SqliteStore final : public Store {
   void check_moved();
   void check_log_sometimes();
   void check_moved_sometimes();
+
+  /// Made at its first use, as it needs the cache's name (waking.cpp).
+  const std::shared_ptr<board::Board>& board();
 
   bool read_value(std::string_view key, Entry* head, std::string& bytes, const Sink* sink);
 
@@ -229,6 +238,8 @@ class SqliteStore final : public Store {
   std::atomic<std::int64_t> looked_at_log_{0};
   std::once_flag uuid_read_;
   std::string uuid_;
+  std::once_flag board_made_;
+  std::shared_ptr<board::Board> board_;
   std::atomic<std::uint64_t> hits_{0};
   std::atomic<std::uint64_t> misses_{0};
   std::atomic<std::uint64_t> checkpoints_{0};

@@ -38,7 +38,10 @@ class Shell {
     if (verb == "release") return text(handles_.at(line.at(1))->release());
     if (verb == "owned") return handles_.at(line.at(1))->owned() ? "yes" : "no";
     if (verb == "lost") return handles_.at(line.at(1))->lost() ? "yes" : "no";
-    if (verb == "session") return cache_.state()->store().session();
+    if (verb == "word") return word(line.at(1));
+    if (verb == "sleep") return sleep(line);
+    if (verb == "wake") return store().wake(line.at(1), std::stoull(line.at(2))), "ok";
+    if (verb == "session") return store().session();
     if (verb == "guarded")
       return cache_.set(line.at(2), line.at(3), {.guard = *handles_.at(line.at(1))}), "ok";
     if (verb == "set") return cache_.set(line.at(1), line.at(2)), "ok";
@@ -49,6 +52,24 @@ class Shell {
   }
 
  private:
+  [[nodiscard]] Store& store() const { return cache_.state()->store(); }
+
+  std::string word(const std::string& agent) {
+    const auto word = store().wake_word(std::stoull(agent));
+    return word ? std::to_string(*word) : "none";
+  }
+
+  /// sleep AGENT SEEN MILLISECONDS
+  std::string sleep(const Arguments& line) {
+    const std::uint64_t agent = std::stoull(line.at(1));
+    const auto seen = static_cast<std::uint32_t>(std::stoul(line.at(2)));
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(std::stoi(line.at(3)));
+    while (store().wake_word(agent) == seen && std::chrono::steady_clock::now() < until) {
+      store().sleep(agent, seen, until);
+    }
+    return store().wake_word(agent) == seen ? "late" : "woken";
+  }
+
   /// lock|rlock KEY [LEASE in ms]
   std::string lock(const Arguments& line) {
     LockOptions options{.timeout = std::chrono::seconds(20)};

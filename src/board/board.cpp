@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "board/board.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <span>
+#include <utility>
+
+#include "board/layout.hpp"
+#include "dcache/error.hpp"
+#include "platform/clock.hpp"
+#include "platform/file.hpp"
+#include "platform/fork.hpp"
+#include "platform/futex.hpp"
+#include "platform/process.hpp"
+
+namespace dcache::board {
+
+namespace {
+
+/// Nanoseconds between two looks whether the mapped file is still the one that others find.
+constexpr std::int64_t kLookPeriod = 100'000'000;
+/// And between two attempts to get a board.
+constexpr std::int64_t kRetryPeriod = 1'000'000'000;
+
+/// Another process may make or replace the file while we open it; it does not go on for ever.
+constexpr int kTries = 3;
+
+Header header_for(std::string_view uuid) {
+  Header header{.magic = kMagic, .layout = kLayout, .bytes = kBytes};
+  std::copy_n(uuid.begin(), std::min(uuid.size(), header.uuid.size()), header.uuid.begin());
+  return header;
+}
+
+std::uint64_t mixed(std::uint64_t hash, std::uint64_t with) noexcept {
+  hash = (hash ^ with) * 0x9E3779B97F4A7C15U;
+  return hash ^ (hash >> 32);
+}
+
+platform::futex::Word& word_of(const platform::SharedMemory& memory, Board::Slot slot) noexcept {
+  return memory.at<platform::futex::Word>(kWordsAt + slot * sizeof(platform::futex::Word));
+}
+
+/// A name that goes with this object.
+class TemporaryName {
+ public:
+  explicit TemporaryName(const std::filesystem::path& base)
+      : path_(base.native() + "." + platform::random_id()) {}
+  TemporaryName(const TemporaryName&) = delete;
+  TemporaryName& operator=(const TemporaryName&) = delete;
+  ~TemporaryName() { platform::remove_file(path_); }
+
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace
+
+Board::Board(const std::filesystem::path& directory, std::string uuid, std::function<bool()> still_there)
+    : directory_(directory),
+      path_(directory / "board"),
+      uuid_(std::move(uuid)),
+      still_there_(std::move(still_there)),
+      fork_generation_(platform::fork_generation()) {}
+
+// Part of the layout: all processes must agree on it.
+Board::Slot Board::slot_of(std::string_view session, std::uint64_t agent) noexcept {
+  std::uint64_t hash = mixed(session.size(), agent);
+  while (!session.empty()) {
+    std::uint64_t part = 0;
+    const std::size_t size = std::min(session.size(), sizeof(part));
+    std::memcpy(&part, session.data(), size);
+    hash = mixed(hash, part);
+    session.remove_prefix(size);
+  }
+  return hash % kWords;
+}
+
+std::optional<std::uint32_t> Board::word(Slot slot) noexcept {
+  const std::shared_ptr<platform::SharedMemory> memory = current();
+  if (memory == nullptr) return std::nullopt;
+  return word_of(*memory, slot).load(std::memory_order_acquire);
+}
+
+void Board::sleep(Slot slot, std::uint32_t seen, std::chrono::steady_clock::time_point until) noexcept {
+  if (const std::shared_ptr<platform::SharedMemory> memory = current()) {
+    platform::futex::wait(word_of(*memory, slot), seen, until);
+  }
+}
+
+void Board::wake(Slot slot) noexcept {
+  const std::shared_ptr<platform::SharedMemory> memory = current();
+  if (memory == nullptr) return;
+  platform::futex::Word& word = word_of(*memory, slot);
+  word.fetch_add(1, std::memory_order_release);
+  platform::futex::wake_all(word);
+}
+
+bool Board::can_be_had() noexcept {
+  if (fork_generation_ != platform::fork_generation()) return false;
+  platform::MutexLock lock(mutex_);
+  return have(Make::no);
+}
+
+std::shared_ptr<platform::SharedMemory> Board::current() noexcept {
+  // In a forked child the mutex may be held by a thread that is not there.
+  if (fork_generation_ != platform::fork_generation()) return nullptr;
+  platform::MutexLock lock(mutex_);
+  return have(Make::yes) ? memory_ : nullptr;
+}
+
+bool Board::have(Make make) noexcept {
+  const std::int64_t now = platform::coarse_monotonic_ns();
+  if (now < look_again_) return memory_ != nullptr;
+  bool found = false;
+  try {
+    found = find(make);
+  } catch (const std::exception&) {
+    // Also for want of memory, or when another has made a directory of it meanwhile.
+    memory_.reset();
+  }
+  if (memory_ != nullptr) {
+    look_again_ = now + kLookPeriod;
+  } else if (!found) {
+    look_again_ = now + kRetryPeriod;
+  }
+  return found;
+}
+
+/// Whether the board is mapped or, with Make::no, whether it could be.
+bool Board::find(Make make) {
+  if (memory_ != nullptr && platform::file_info(path_).id == mapped_) return true;
+  memory_.reset();  // who sleeps on it keeps it
+  for (int tries = 0; tries < kTries; ++tries) {
+    const Found found = open();
+    if (found == Found::fit) return true;
+    if (found == Found::unusable || !may_make()) return false;
+    if (make == Make::no) return true;
+    this->make(found);
+  }
+  return false;
+}
+
+Board::Found Board::open() {
+  const platform::ForkClosedFd file(platform::open_private_file(path_, false));
+  if (file.get() < 0) {
+    const int error = errno;
+    if (error == ENOENT) return Found::missing;
+    const platform::FileType type = platform::file_info(path_).type;
+    const bool replaceable = type == platform::FileType::symlink || type == platform::FileType::other ||
+                             (type == platform::FileType::regular && error == EACCES);
+    return replaceable ? Found::unfit : Found::unusable;
+  }
+  const platform::FileInfo info = platform::file_info(file.get());
+  if (info.type != platform::FileType::regular || info.owner != platform::file_info(directory_).owner ||
+      info.size < sizeof(Header)) {
+    return Found::unfit;
+  }
+  Header header;
+  if (platform::read_descriptor(file.get(), reinterpret_cast<char*>(&header), sizeof(header)) !=
+      sizeof(header)) {
+    return Found::unfit;
+  }
+  const Header expected = header_for(uuid_);
+  if (header.magic == expected.magic && header.layout > expected.layout) return Found::unusable;
+  if (std::memcmp(&header, &expected, sizeof(header)) != 0 || info.size != kBytes) return Found::unfit;
+  memory_ = platform::SharedMemory::map(file.get(), kBytes);
+  if (memory_ == nullptr) return Found::unusable;
+  mapped_ = info.id;
+  return Found::fit;
+}
+
+/// Only the owner of the directory makes a board: another's would be of no use to the owner. And nobody whose
+/// next byte in a file may be SIGXFSZ.
+bool Board::may_make() const {
+  return still_there_() && platform::file_info(directory_).owner == platform::effective_user() &&
+         platform::may_change(directory_) && !platform::file_size_is_limited();
+}
+
+/// Makes a whole board under another name, then gives it its own: nobody ever finds half a board.
+void Board::make(Found instead_of) const {
+  const TemporaryName name(path_);
+  if (!platform::create_file(name.path())) return;
+  const platform::ForkClosedFd file(platform::open_private_file(name.path(), false));
+  if (file.get() < 0) platform::throw_errno("cannot open", name.path(), errno);
+  std::string bytes(kBytes, '\0');
+  const Header header = header_for(uuid_);
+  std::memcpy(bytes.data(), &header, sizeof(header));
+  // So that a value read from the board before this one is hardly ever that of its word here.
+  platform::random_bytes(std::as_writable_bytes(std::span(bytes).subspan(kWordsAt)));
+  platform::write_descriptor(file.get(), bytes);
+  if (instead_of == Found::missing) {
+    // The first wins; if that was another, its board is the one to open.
+    try {
+      static_cast<void>(platform::link_file(name.path(), path_));
+    } catch (const Error&) {
+      if (platform::file_info(path_).type == platform::FileType::missing) throw;
+    }
+  } else if (!platform::rename_file(name.path(), path_)) {
+    platform::throw_errno("cannot replace", path_, errno);
+  }
+}
+
+}  // namespace dcache::board

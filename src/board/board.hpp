@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The board of a cache: a small file `board` that all its processes have mapped, with words to sleep on. It
+// holds hints only. It is made when first needed and again when it is gone or unfit; where it cannot be had
+// (read-only, full disk), there is none, and everything works without.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "platform/directory.hpp"
+#include "platform/mutex.hpp"
+#include "platform/shared_memory.hpp"
+
+namespace dcache::board {
+
+/// This process's use of the board in one directory. Safe from any thread; of no use in a forked child.
+class Board {
+ public:
+  /// `still_there` tells whether the directory still holds the cache named `uuid`: only then is a board made.
+  Board(const std::filesystem::path& directory, std::string uuid, std::function<bool()> still_there);
+
+  /// Which word an agent of a session sleeps on, perhaps together with others.
+  using Slot = std::size_t;
+  static Slot slot_of(std::string_view session, std::uint64_t agent) noexcept;
+
+  /// The word as it is now; none without a board.
+  std::optional<std::uint32_t> word(Slot slot) noexcept;
+  /// Sleeps while the word is `seen`, at most until `until`; not at all without a board.
+  void sleep(Slot slot, std::uint32_t seen, std::chrono::steady_clock::time_point until) noexcept;
+  /// Moves the word, then wakes all who sleep on it.
+  void wake(Slot slot) noexcept;
+
+  /// Whether there is a board or one could be made. Makes none.
+  bool can_be_had() noexcept;
+
+ private:
+  enum class Make { no, yes };
+  enum class Found { fit, missing, unfit, unusable };
+
+  std::shared_ptr<platform::SharedMemory> current() noexcept;
+  bool have(Make make) noexcept DCACHE_REQUIRES(mutex_);
+  bool find(Make make) DCACHE_REQUIRES(mutex_);
+  Found open() DCACHE_REQUIRES(mutex_);
+  [[nodiscard]] bool may_make() const;
+  void make(Found instead_of) const;
+
+  const std::filesystem::path directory_;
+  const std::filesystem::path path_;
+  const std::string uuid_;
+  const std::function<bool()> still_there_;
+  const std::uint64_t fork_generation_;
+
+  platform::Mutex mutex_;
+  std::shared_ptr<platform::SharedMemory> memory_ DCACHE_GUARDED_BY(mutex_);
+  platform::FileId mapped_ DCACHE_GUARDED_BY(mutex_);
+  std::int64_t look_again_ DCACHE_GUARDED_BY(mutex_) = 0;  ///< of the coarse clock
+};
+
+}  // namespace dcache::board

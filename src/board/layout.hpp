@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is where in the file `board`, in the machine's own byte order. Sections may only be added, together
+// with a new layout number; a board of a lower number is replaced, one of a higher number left alone.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace dcache::board {
+
+inline constexpr std::array<char, 16> kMagic{"dcache board\n"};
+inline constexpr std::uint32_t kLayout = 1;
+
+struct Header {
+  std::array<char, 16> magic{};
+  std::uint32_t layout = 0;
+  std::uint32_t bytes = 0;      ///< of the whole file
+  std::array<char, 64> uuid{};  ///< of the cache, filled up with NUL
+};
+
+/// The header has a page to itself, so that later layouts have room in it.
+inline constexpr std::size_t kWordsAt = 4096;
+inline constexpr std::size_t kWords = 4096;
+inline constexpr std::size_t kBytes = kWordsAt + kWords * sizeof(std::uint32_t);
+
+}  // namespace dcache::board

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Waiting for other processes: words to sleep on are on the board of the directory.
+#include <exception>
+
+#include "store/sqlite/sqlite_store.hpp"
+
+namespace dcache::store::sqlite {
+
+const std::shared_ptr<board::Board>& SqliteStore::board() {
+  std::call_once(board_made_, [this] {
+    // Watches may use the board for longer than there is a store.
+    auto still_there = [file = database_file_, id = files_seen_[0]] {
+      return platform::file_info(file).id == id;
+    };
+    board_ = std::make_shared<board::Board>(directory_.path, uuid(), std::move(still_there));
+  });
+  return board_;
+}
+
+std::optional<std::uint32_t> SqliteStore::wake_word(std::uint64_t agent) {
+  return board()->word(board::Board::slot_of(session(), agent));
+}
+
+void SqliteStore::sleep(std::uint64_t agent, std::uint32_t seen, Deadline until) {
+  board()->sleep(board::Board::slot_of(session(), agent), seen, until);
+}
+
+void SqliteStore::wake(std::string_view session, std::uint64_t agent) noexcept {
+  try {
+    board()->wake(board::Board::slot_of(session, agent));
+  } catch (const std::exception&) {
+    // It looks again by itself.
+  }
+}
+
+std::shared_ptr<void> SqliteStore::watch(std::string_view session, std::uint64_t agent) {
+  if (!options_.watch_deaths) return nullptr;
+  const board::Board::Slot slot = board::Board::slot_of(this->session(), agent);
+  if (!board()->word(slot)) return nullptr;
+  return session_->watch(session, [board = board(), slot] { board->wake(slot); });
+}
+
+}  // namespace dcache::store::sqlite
