@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What whole processes meet: how long it takes to open a cache that exists, what several processes get of
-// one lock, and how evenly many share it.
+// one lock, how evenly many share it, and how soon it is free when its holder is killed.
 #include "contention.hpp"
 
 #include <algorithm>
@@ -19,18 +19,20 @@ namespace {
 
 constexpr std::string_view kUsage =
     "usage: bench-contention [--quick] [--dir DIR] [--only PART] [--runs N] [--seconds S] [--workers N,...]\n"
-    "                        [--hold US,...] [--waiters N,...]\n"
-    "  --only     one part: open, fights or fairness\n"
+    "                        [--hold US,...] [--waiters N,...] [--rounds N]\n"
+    "  --only     one part: open, fights, fairness or kills\n"
     "  --runs     runs of each fight (5; fairness 3)\n"
     "  --seconds  length of each (3)\n"
     "  --workers  processes that fight for one lock (2,4,8)\n"
     "  --hold     microseconds for which each grant is held (0,100,1000; fairness 0,100)\n"
     "  --waiters  processes of the fairness part (64)\n"
-    "  --quick    4 workers, holds of 0 and 1000 us, 3 runs of 0.5 s (fairness 1 of 2 s)";
+    "  --rounds   holders killed (200)\n"
+    "  --quick    4 workers, holds of 0 and 1000 us, 3 runs of 0.5 s (fairness 1 of 2 s), 30 rounds";
 
 struct Plan {
   bench::FightOptions fights{.workers = {2, 4, 8}, .holds = {0, 100, 1000}, .runs = 5, .seconds = 3};
   bench::FightOptions fairness{.workers = {64}, .holds = {0, 100}, .runs = 3, .seconds = 3};
+  std::size_t rounds = 200;
 };
 
 Plan read_plan(bench::Arguments& arguments) {
@@ -39,6 +41,7 @@ Plan read_plan(bench::Arguments& arguments) {
     plan.fights = {.workers = {4}, .holds = {0, 1000}, .runs = 3, .seconds = 0.5};
     plan.fairness.runs = 1;
     plan.fairness.seconds = 2;
+    plan.rounds = 30;
   }
   plan.fights.workers = arguments.numbers("--workers", plan.fights.workers);
   plan.fairness.workers = arguments.numbers("--waiters", plan.fairness.workers);
@@ -55,6 +58,7 @@ Plan read_plan(bench::Arguments& arguments) {
       }
     }
   }
+  plan.rounds = arguments.numbers("--rounds", {plan.rounds}).front();
   return plan;
 }
 
@@ -64,7 +68,7 @@ int run(bench::Arguments& arguments) {
   const std::optional<std::string> parent = arguments.text("--dir");
   const std::optional<std::string> only = arguments.text("--only");
   arguments.finish(kUsage);
-  constexpr std::array<std::string_view, 3> kParts{"open", "fights", "fairness"};
+  constexpr std::array<std::string_view, 4> kParts{"open", "fights", "fairness", "kills"};
   if (only && std::find(kParts.begin(), kParts.end(), *only) == kParts.end()) {
     throw std::invalid_argument("unknown part '" + *only + "'\n" + std::string(kUsage));
   }
@@ -74,6 +78,7 @@ int run(bench::Arguments& arguments) {
   if (wanted("open")) bench::measure_open(scratch.path());
   if (wanted("fights")) bench::measure_fights(scratch.path(), plan.fights);
   if (wanted("fairness")) bench::measure_fairness(scratch.path(), plan.fairness);
+  if (wanted("kills")) bench::measure_kills(scratch.path(), plan.rounds);
   return 0;
 }
 

@@ -25,4 +25,7 @@ void measure_fights(const std::filesystem::path& directory, const FightOptions& 
 /// How evenly many waiters share one lock.
 void measure_fairness(const std::filesystem::path& directory, const FightOptions& options);
 
+/// How soon a waiting process holds the lock whose holder is killed.
+void measure_kills(const std::filesystem::path& directory, std::size_t rounds);
+
 }  // namespace bench
