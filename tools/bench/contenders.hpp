@@ -1,62 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Processes that fight for one lock. Each is this very program, started anew with `--worker`, so that none
-// inherits anything.
+// The locks that are measured beside each other.
 #pragma once
 
-#include <array>
-#include <atomic>
-#include <cstdint>
-#include <filesystem>
-#include <string>
+#include <pthread.h>
 
-#include "support.hpp"
+#include <filesystem>
+#include <memory>
 
 namespace bench {
 
-inline constexpr std::size_t kMostWorkers = 16;
-
-/// What one worker tells.
-struct Tally {
-  std::uint64_t grants = 0;
-  std::uint64_t longest_ns = 0;  ///< the longest wait for a grant
+enum class Kind {
+  flock,
+  mutex,   ///< a robust mutex in shared memory
+  sqlite,  ///< a row is added and deleted; whoever is not first tries again at once
+  naive,   ///< the same with naps, as python-diskcache's Lock
+  dcache,
+  fair,  ///< SyncLock with `.fair`
 };
-
-/// Memory that the workers and their starter share, in the file `fight` of a directory.
-struct Fight {
-  std::atomic<std::uint32_t> ready;
-  std::atomic<std::uint32_t> go;
-  std::atomic<std::uint32_t> stop;
-  volatile std::uint64_t guarded;  ///< counted by whoever has the lock: shows a lock that two had at once
-  std::array<Tally, kMostWorkers> tallies;
-};
-
-/// What is fought for. `keep` only keeps the cache open until it is stopped.
-enum class Kind { dcache, flock, sqlite, keep };
 
 [[nodiscard]] const char* name_of(Kind kind) noexcept;
 
-/// Several workers of one kind, started and ready; each holds the lock for so long at a time, busily.
-class Team {
+/// Whether the library that this was built with has it.
+[[nodiscard]] bool available(Kind kind) noexcept;
+
+class Contender {
  public:
-  Team(const std::filesystem::path& directory, Kind kind, std::size_t workers, std::uint64_t hold_us);
-  Team(const Team&) = delete;
-  Team& operator=(const Team&) = delete;
-  ~Team();
-
-  /// Lets them fight for a while, and ends them. Throws if two had the lock at once or one failed.
-  const Fight& fight(double seconds);
-
- private:
-  /// Ends them; whether none failed.
-  bool end() noexcept;
-
-  Fight* fight_;
-  std::array<int, kMostWorkers> pids_{};
-  std::size_t workers_;
+  Contender() = default;
+  Contender(const Contender&) = delete;
+  Contender& operator=(const Contender&) = delete;
+  virtual ~Contender() = default;
+  virtual void lock() = 0;
+  virtual void unlock() = 0;
 };
 
-/// The other end: what a worker's process does instead of the program's own work.
-int work_for_team(Arguments& arguments);
+/// `mutex` is for Kind::mutex: in memory that all share, and made by `make_robust`.
+[[nodiscard]] std::unique_ptr<Contender> make_contender(Kind kind, const std::filesystem::path& directory,
+                                                        pthread_mutex_t& mutex);
+
+void make_robust(pthread_mutex_t& mutex);
 
 }  // namespace bench
