@@ -20,7 +20,7 @@ def test_locks_shows_who_holds_what(dcache):
     assert lock["since"] == pytest.approx(time.time(), abs=60) and 0 <= lock["age"] < 60
     assert 0 < lock["fence"] < 2**53
     rows = dcache("lock", "ls").out.decode().splitlines()
-    assert rows[0].split() == ["KEY", "KIND", "STATE", "OWNER", "COMMAND", "AGE", "LEASE", "FENCE", "COUNT", "LABEL"]
+    assert rows[0].split() == ["KEY", "KIND", "STATE", "OWNER", "COMMAND", "AGE", "LEASE", "FENCE", "COUNT", "WAITING", "LABEL"]
     assert rows[1].split()[:5] == ["report", "lock", "live", lock["owner"], "dcache"]
     assert rows[1].endswith("nightly run") and str(lock["fence"]) in rows[1] and len(rows) == 2
 

@@ -4,7 +4,6 @@
 #include "dcache/lock.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <memory>
 
 #include "context.hpp"
@@ -120,6 +119,7 @@ Command build_lock_ls() {
               "has taken since. States:\n"
               "  live     its holder runs\n"
               "  leased   its holder runs, and loses it when LEASE is over\n"
+              "  kept     stays held until LEASE is over, whether or not its holder runs\n"
               "  expired  its lease is over: the next one gets it\n"
               "  dead     its holder is gone: the next one gets it\n"
               "  unknown  whether its holder runs cannot be told from here\n"
@@ -144,6 +144,7 @@ Command build_lock_ls() {
                              {"lease_left", "LEASE", Align::right},
                              {"fence", "FENCE"},
                              {"count", "COUNT", Align::right},
+                             {"waiters", "WAITING", Align::right},
                              {"label", "LABEL"}},
                             Table::Layout::fit);
             const std::vector<LockInfo> found = locks(cache, {.prefix = given->prefix, .tags = given->tags});
