@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <utility>
 
 #include "dcache/error.hpp"
 #include "locks/record_json.hpp"

@@ -31,10 +31,11 @@ std::optional<LockRecord> read_record(const std::string* bytes, std::string_view
 /// The stored record.
 std::optional<LockRecord> read_record(Store& store, std::string_view key, const detail::CacheState& state);
 
-/// A result of the machine, and the record as it was stored.
+/// A result of the machine, and what was stored.
 struct Changed {
   Result result;
-  std::string bytes;  ///< empty if nothing was stored
+  /// The record, if one grant is all that there is in it: while it is the same, a release need only erase it.
+  std::string bytes;
 };
 
 /// Runs an event of the machine on the stored record, in one transaction, then wakes whom it concerns.

@@ -6,6 +6,7 @@
 // waking is a hint: a waiter looks by itself now and then, with reads only.
 #include <algorithm>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,9 @@ constexpr auto kStorePatience = std::chrono::seconds(1);
 
 /// How long giving up a place in the queue may take before it is left to be done later.
 constexpr auto kCancelPatience = std::chrono::milliseconds(100);
+
+/// So long it looks again at once before it takes a place in the queue.
+constexpr auto kSpin = std::chrono::microseconds(50);
 
 /// Most waits are over before this; only then is it worth having the holder watched.
 constexpr auto kFirstSleep = std::chrono::milliseconds(1);
@@ -211,15 +215,15 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::try_first() {
   return add() ? Step::held : try_again();
 }
 
-/// Most locks are held for microseconds: a few looks first.
+/// Most locks are held for microseconds: a few looks first. Counted in time, as one yield may take as long as
+/// a hundred grants.
 LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::spin() {
-  locking::Pause pause(lock_.options_.backoff, deadline_, stop_);
-  while (!pause.spun()) {
-    if (pause.wait() == locking::Pause::Ended::deadline) return Step::timeout;
+  while (steady_clock::now() - started_ < kSpin) {
+    std::this_thread::yield();
     check_stop();
     if (const Step step = try_again(); step != Step::go_on) return step;
   }
-  return Step::go_on;
+  return over() ? Step::timeout : Step::go_on;
 }
 
 /// Says whom it waits for, at first and then once a second.

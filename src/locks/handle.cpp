@@ -133,7 +133,8 @@ Release LockHandle::Impl::release() {
     if (held_here && who != who_) return Release::not_owner;
 
     const Deadline deadline = locking::deadline_after(state_->options().timeout);
-    if (held_here && count_ == 1 && store.erase_record(Space::locks, key_, bytes_, deadline)) {
+    if (held_here && count_ == 1 && !bytes_.empty() &&
+        store.erase_record(Space::locks, key_, bytes_, deadline)) {
       forget(false);
       if (kind_ == locking::Kind::rlock) locking::forget_grant(who, key_);
       return Release::released;

@@ -29,8 +29,6 @@ std::chrono::nanoseconds up_to(std::chrono::nanoseconds most) {
 
 }  // namespace
 
-bool Pause::spun() const noexcept { return pauses_ >= kSpins; }
-
 Pause::Ended Pause::wait() {
   using std::chrono::nanoseconds;
   using std::chrono::steady_clock;

@@ -23,9 +23,6 @@ class Pause {
   /// One pause, longer each time. It ends early when the deadline comes or a stop is requested.
   Ended wait();
 
-  /// Whether the next pause is a sleep.
-  [[nodiscard]] bool spun() const noexcept;
-
  private:
   const Backoff backoff_;
   const Deadline deadline_;
