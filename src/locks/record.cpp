@@ -177,6 +177,10 @@ Result grant(Draft& draft, const Wish& wish, std::uint64_t number, const World& 
   draft.changed();
   // The next one may fit in as well.
   if (wish.hold.mode != Mode::exclusive) draft.offer();
+  // No death tells the first that this lease ends.
+  if (const Wait* const first = first_ready(record, world); first != nullptr && wish.hold.lease) {
+    draft.wake(*first);
+  }
   Result result = draft.end(again ? Outcome::again : Outcome::granted);
   result.number_used = !again;
   result.owner_died = died;
@@ -342,17 +346,20 @@ Look look(const std::optional<LockRecord>& record, const Wish& wish, const World
       look.wake = turn->who;
       return look;
     }
-    // Free with nobody's turn: to be given out, unless it is not enough for the one before.
-    if (is_free_for(*record, *before, world)) return {.act = true};
+    // Free with nobody's turn: to be offered to the first, unless it is not enough for that one.
+    const Wait* const first = first_ready(*record, world);
+    if (first != nullptr && is_free_for(*record, *first, world)) return {.act = true};
   }
 
   for (const Wait* before = own; before != record->waiters.data();) {
     --before;
-    if (before->late || is_dead(*before, world)) continue;
+    if (is_dead(*before, world)) continue;
+    // Once a late one shows up again, it may get a turn and die before anybody else hears of that.
     look.watch.push_back(before->who.session);
-    return look;
+    if (!before->late) return look;
   }
   for (const Hold& hold : record->holders) {
+    if (ended(hold, world)) continue;
     if (hold.lease) {
       const std::int64_t left = *hold.lease - (hold.keep ? world.wall_us : world.boottime_us);
       const std::int64_t at = world.boottime_us + std::max<std::int64_t>(left, 0);
