@@ -41,10 +41,13 @@ const Wait* blocker(const LockRecord& record, const Wish& wish, const World& wor
   const Wait* first = record.turn ? find_wait(record, record.turn->ticket) : nullptr;
   if (first == nullptr) first = first_ready(record, world);
   if (first == nullptr || first->ticket == wish.ticket) return nullptr;
-  if (wish.fair || first->fair || world.boottime_us - first->since > kAge) return first;
+  const auto stands_first = [&](const Wait& wait) {
+    return wait.fair || world.boottime_us - wait.since > kAge;
+  };
+  if (wish.fair || stands_first(*first)) return first;
   for (const Wait& ahead : record.waiters) {
     if (ahead.ticket == wish.ticket) break;
-    if (ahead.fair && !ahead.late && !is_dead(ahead, world)) return &ahead;
+    if (stands_first(ahead) && !ahead.late && !is_dead(ahead, world)) return &ahead;
   }
   return nullptr;
 }
@@ -83,7 +86,11 @@ class Draft {
                                     [&](const Wait& wait) { return wait.ticket == record_.turn->ticket; });
     const bool there = owner != record_.waiters.end() && !is_dead(*owner, world_);
     if (there && record_.turn->until > world_.boottime_us) return;
-    if (there) owner->late = true;
+    if (there) {
+      // It may be asleep: who was to wake it for its turn may have died first.
+      owner->late = true;
+      wake(*owner);
+    }
     record_.turn.reset();
     changed_ = true;
   }
@@ -177,10 +184,9 @@ Result grant(Draft& draft, const Wish& wish, std::uint64_t number, const World& 
   draft.changed();
   // The next one may fit in as well.
   if (wish.hold.mode != Mode::exclusive) draft.offer();
-  // No death tells the first that this lease ends.
-  if (const Wait* const first = first_ready(record, world); first != nullptr && wish.hold.lease) {
-    draft.wake(*first);
-  }
+  // The first may wait for a death that leaves too few permits, or comes later than this lease ends.
+  const Wait* const first = first_ready(record, world);
+  if (first != nullptr && (wish.hold.lease || wish.hold.mode == Mode::permits)) draft.wake(*first);
   Result result = draft.end(again ? Outcome::again : Outcome::granted);
   result.number_used = !again;
   result.owner_died = died;
@@ -297,6 +303,8 @@ Result renew(const std::optional<LockRecord>& record, const Agent& who, std::uin
     const std::int64_t now = hold.keep ? world.wall_us : world.boottime_us;
     const std::int64_t end = std::min(lease, hold.most.value_or(lease));
     if (end <= now) break;
+    // What was over may have been offered to somebody.
+    if (ended(hold, world)) draft->turn.reset();
     hold.lease = end;
     draft.changed();
     return draft.end(Outcome::renewed);
@@ -367,7 +375,7 @@ Look look(const std::optional<LockRecord>& record, const Wish& wish, const World
     }
     if (!hold.keep) look.watch.push_back(hold.who.session);
   }
-  if (turn != nullptr) look.watch.push_back(turn->who.session);
+  if (turn != nullptr && !is_dead(*turn, world)) look.watch.push_back(turn->who.session);
   return look;
 }
 

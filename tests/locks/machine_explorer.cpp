@@ -246,9 +246,14 @@ bool Explorer::someone_misses_out(const State& state) const {
                   [&](const Wait& wait) { return wait.late && runs(wait); })) {
     return true;
   }
-  const auto first = std::find_if(record.waiters.begin(), record.waiters.end(), runs);
-  return first != record.waiters.end() &&
-         locking::is_free(record, first->mode, first->count, Records::world(state.dead()));
+  const World world = Records::world(state.dead());
+  for (const Wait& wait : record.waiters) {
+    if (wait.late || state.all[Records::number(wait.who)].at == At::dead) continue;
+    const bool free = locking::is_free(record, wait.mode, wait.count, world);
+    // All behind must wait for it, unless it lets its turn pass.
+    if (runs(wait) || !free) return free;
+  }
+  return false;
 }
 
 void Explorer::sleep_on_it(State& next, unsigned agent) {
