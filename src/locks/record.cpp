@@ -359,13 +359,15 @@ Look look(const std::optional<LockRecord>& record, const Wish& wish, const World
     if (first != nullptr && is_free_for(*record, *first, world)) return {.act = true};
   }
 
+  bool is_first = true;
   for (const Wait* before = own; before != record->waiters.data();) {
     --before;
     if (is_dead(*before, world)) continue;
     // Once a late one shows up again, it may get a turn and die before anybody else hears of that.
-    look.watch.push_back(before->who.session);
-    if (!before->late) return look;
+    if (before->late || is_first) look.watch.push_back(before->who.session);
+    if (!before->late) is_first = false;
   }
+  if (!is_first) return look;
   for (const Hold& hold : record->holders) {
     if (ended(hold, world)) continue;
     if (hold.lease) {
