@@ -111,14 +111,11 @@ class Draft {
   /// After something was given back: who waits is told, whether or not it is enough for it.
   void pass_on(bool long_held) {
     settle_turn(0);
-    const Wait* head = first_ready(record_, world_);
+    const Wait* const head = first_ready(record_, world_);
     if (head == nullptr) {
-      // Only late ones are left. If that one is stopped, the others find the lock free by themselves.
-      const auto late = std::find_if(record_.waiters.begin(), record_.waiters.end(),
-                                     [&](const Wait& wait) { return !is_dead(wait, world_); });
-      if (late == record_.waiters.end()) return;
-      late->late = false;
-      head = &*late;
+      // Those who are left are late: no turn is kept for one that may be stopped.
+      for (const Wait& late : record_.waiters) wake(late);
+      return;
     }
     const Wait first = *head;
     offer();
@@ -127,17 +124,27 @@ class Draft {
     if (const Wait* const second = first_ready(record_, world_, first.ticket)) wake(*second);
   }
 
-  /// Removes a waiter. Those who watched it look for somebody else to watch.
-  bool leave(std::uint64_t ticket) {
-    const auto own = std::find_if(record_.waiters.begin(), record_.waiters.end(),
-                                  [&](const Wait& wait) { return wait.ticket == ticket; });
-    if (ticket == 0 || own == record_.waiters.end()) return false;
-    const auto next = record_.waiters.erase(own);
+  /// Takes a waiter out of the queue. Who watched it must look for another one to watch, unless that is the
+  /// same, as holder.
+  bool remove(std::uint64_t ticket, bool granted) {
+    std::vector<Wait>& all = record_.waiters;
+    const auto own =
+        std::find_if(all.begin(), all.end(), [&](const Wait& wait) { return wait.ticket == ticket; });
+    if (ticket == 0 || own == all.end()) return false;
+    const bool first = std::all_of(all.begin(), own, [&](const Wait& wait) { return is_dead(wait, world_); });
+    const auto next = all.erase(own);
     changed_ = true;
-    if (record_.turn && record_.turn->ticket == ticket) record_.turn.reset();
+    if (granted && first) return true;
     const auto successor = std::find_if(
-        next, record_.waiters.end(), [&](const Wait& wait) { return !wait.late && !is_dead(wait, world_); });
-    if (successor != record_.waiters.end()) wake(*successor);
+        next, all.end(), [&](const Wait& wait) { return !wait.late && !is_dead(wait, world_); });
+    if (successor != all.end()) wake(*successor);
+    return true;
+  }
+
+  /// A waiter gives up. It may be the one whose turn it is.
+  bool leave(std::uint64_t ticket) {
+    if (!remove(ticket, false)) return false;
+    if (record_.turn && record_.turn->ticket == ticket) record_.turn.reset();
     if (const Wait* const head = first_ready(record_, world_)) wake(*head);
     return true;
   }
@@ -179,7 +186,7 @@ Result grant(Draft& draft, const Wish& wish, std::uint64_t number, const World& 
     record.holders.push_back(wish.hold);
     record.holders.back().fence = number;
   }
-  std::erase_if(record.waiters, [&](const Wait& wait) { return wait.ticket == wish.ticket; });
+  draft.remove(wish.ticket, true);
   record.turn.reset();
   draft.changed();
   // The next one may fit in as well.
@@ -359,15 +366,13 @@ Look look(const std::optional<LockRecord>& record, const Wish& wish, const World
     if (first != nullptr && is_free_for(*record, *first, world)) return {.act = true};
   }
 
-  bool is_first = true;
   for (const Wait* before = own; before != record->waiters.data();) {
     --before;
     if (is_dead(*before, world)) continue;
     // Once a late one shows up again, it may get a turn and die before anybody else hears of that.
-    if (before->late || is_first) look.watch.push_back(before->who.session);
-    if (!before->late) is_first = false;
+    look.watch.push_back(before->who.session);
+    if (!before->late) return look;
   }
-  if (!is_first) return look;
   for (const Hold& hold : record->holders) {
     if (ended(hold, world)) continue;
     if (hold.lease) {
