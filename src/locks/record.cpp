@@ -135,8 +135,8 @@ class Draft {
     const auto next = all.erase(own);
     changed_ = true;
     if (granted && first) return true;
-    const auto successor = std::find_if(
-        next, all.end(), [&](const Wait& wait) { return !wait.late && !is_dead(wait, world_); });
+    const auto successor =
+        std::find_if(next, all.end(), [&](const Wait& wait) { return !wait.late && !is_dead(wait, world_); });
     if (successor != all.end()) wake(*successor);
     return true;
   }

@@ -192,13 +192,12 @@ void Explorer::settle(State& next) {
   const LockRecord& record = records_[next.record];
   const bool same_turn = now_.record == next.record || records_[now_.record].turn == record.turn;
   const bool lease = std::any_of(record.holders.begin(), record.holders.end(), Records::lease_runs) &&
-                     std::none_of(record.holders.begin(), record.holders.end(), [](const Hold& hold) {
-                       return hold.lease && !Records::lease_runs(hold);
-                     });
+                     std::none_of(record.holders.begin(), record.holders.end(),
+                                  [](const Hold& hold) { return hold.lease && !Records::lease_runs(hold); });
   for (unsigned i = 0; i < kMostAgents; ++i) {
     Process& one = next.all[i];
-    if (one.next == Next::turn && (!Records::turn_stands(record) ||
-                                   (now_.all[i].next == Next::turn && !same_turn))) {
+    if (one.next == Next::turn &&
+        (!Records::turn_stands(record) || (now_.all[i].next == Next::turn && !same_turn))) {
       one.next = Next::due;
     }
     if (one.next == Next::lease && !lease) one.next = Next::due;
@@ -398,7 +397,8 @@ void Explorer::steps_of_waiter(unsigned agent) {
   if (one.at == At::join) return transact(agent, Event::join, "makes its transaction");
   if (one.at == At::read) {
     sleep_on_it(next, agent);
-    return emit(next, true, next.all[agent].at == At::join ? "reads, and will act" : "reads, and sleeps", agent);
+    return emit(next, true, next.all[agent].at == At::join ? "reads, and will act" : "reads, and sleeps",
+                agent);
   }
   const bool due = one.moved || one.next == Next::due || (one.watch & now_.dead()) != 0;
   if (!due && !now_.any_stopped()) return;

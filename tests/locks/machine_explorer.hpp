@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every interleaving of a few agents that use one lock as the library's handles do, on the real machine of locks.
-// An agent is a process: it tries, queues, sleeps until it is woken, holds, releases, gives up, is stopped or dies
-// at any step. A transaction is one step, waking another is one more for each: between them it may die.
+// Every interleaving of a few agents that use one lock as the library's handles do, on the real machine of
+// locks. An agent is a process: it tries, queues, sleeps until it is woken, holds, releases, gives up, is
+// stopped or dies at any step. A transaction is one step, waking another is one more for each: between them
+// it may die.
 //
-// A step that fails changes nothing and is tried again, which is the same as being slow, or is followed by giving
-// up; so failures need no steps of their own.
+// A step that fails changes nothing and is tried again, which is the same as being slow, or is followed by
+// giving up; so failures need no steps of their own.
 #pragma once
 
 #include <cstddef>

@@ -144,7 +144,8 @@ const char* Records::check_record(const LockRecord& record) const {
     return (std::exchange(seen, seen | bit) & bit) != 0;
   };
   for (const Hold& one : record.holders) {
-    if (one.mode == Mode::exclusive && record.holders.size() > 1) return "I1: an exclusive holder beside others";
+    if (one.mode == Mode::exclusive && record.holders.size() > 1)
+      return "I1: an exclusive holder beside others";
     if (one.mode == Mode::permits) out += one.count;
     if (again(one.who)) return "two grants of one agent";
   }
@@ -152,7 +153,8 @@ const char* Records::check_record(const LockRecord& record) const {
   for (const Wait& one : record.waiters) {
     if (again(one.who)) return "an agent waits twice, or for what it holds";
   }
-  if (locking::parse(locking::print(record)) != record) return "a record that does not come back from its text";
+  if (locking::parse(locking::print(record)) != record)
+    return "a record that does not come back from its text";
   return nullptr;
 }
 
@@ -193,7 +195,8 @@ const char* Records::check(const std::optional<LockRecord>& old, const Result& r
     return "the ticket told is not the one in the queue";
   }
   if (granted) {
-    if (own == nullptr || own->fence <= kLast || after.fence != own->fence) return "I2: a fence not above all before";
+    if (own == nullptr || own->fence <= kLast || after.fence != own->fence)
+      return "I2: a fence not above all before";
     if (own->mode != ask.mode || own->count != ask.count) return "granted something else than asked for";
     // Who was ahead, and still is to be served: it may be passed as long as it is young, if neither is fair.
     const Wait* const place = wait(before, agent);
@@ -201,8 +204,10 @@ const char* Records::check(const std::optional<LockRecord>& old, const Result& r
     for (const Wait& one : before.waiters) {
       if (&one == place) break;
       const Wait* const still = wait(after, number(one.who));
-      if (has_turn || still == nullptr || still->late || world.alive(one.who.session) == Liveness::dead) continue;
-      if (ask.fair || one.fair || kNow - one.since > locking::kAge) return "I5: a waiter is overtaken that must not be";
+      if (has_turn || still == nullptr || still->late || world.alive(one.who.session) == Liveness::dead)
+        continue;
+      if (ask.fair || one.fair || kNow - one.since > locking::kAge)
+        return "I5: a waiter is overtaken that must not be";
     }
   } else if (acquires && result.outcome == Outcome::again) {
     if (own == nullptr || own_before == nullptr || own->fence != own_before->fence ||
@@ -215,7 +220,7 @@ const char* Records::check(const std::optional<LockRecord>& old, const Result& r
                        std::all_of(before.waiters.begin(), before.waiters.end(), [&](const Wait& one) {
                          return number(one.who) == agent || world.alive(one.who.session) == Liveness::dead;
                        });
-    if (empty) return "a lock that nobody holds or waits for is refused";
+    if (empty) return "I6: a lock that nobody holds or waits for is refused";
   }
   if (event == Event::release) {
     const bool some = own_before != nullptr;
@@ -335,7 +340,8 @@ std::string Records::words(RecordId id) const {
   out += " ]";
   if (record.turn) {
     const auto who = static_cast<unsigned>(record.turn->ticket - kTicket);
-    out += " turn of " + (who < kMostAgents ? letter(who) : "nobody") + (turn_stands(record) ? "" : ", lapsed");
+    out +=
+        " turn of " + (who < kMostAgents ? letter(who) : "nobody") + (turn_stands(record) ? "" : ", lapsed");
   }
   return out;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The functions of the machine of locks as a table: every event on every record that comes up, worked out once
-// by the real function, checked, and kept under a small number. Numbers and times are normalised, so that
-// there are few records: a ticket or a fence is only ever compared with its like, a time only with now.
+// The functions of the machine of locks as a table: every event on every record that comes up, worked out
+// once by the real function, checked, and kept under a small number. Numbers and times are normalised, so
+// that there are few records: a ticket or a fence is only ever compared with its like, a time only with now.
 #pragma once
 
 #include <cstdint>

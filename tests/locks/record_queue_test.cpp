@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The machine of locks, with those who wait: places in the queue, turns, who is woken, what a waiter looks at.
+// The machine of locks, with those who wait: places in the queue, turns, who is woken, what a waiter looks
+// at.
 #include <string>
 #include <utility>
 #include <vector>

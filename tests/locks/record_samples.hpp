@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Records, wishes and worlds for tests of the machine of locks. Sessions are letters; the dead ones are named.
+// Records, wishes and worlds for tests of the machine of locks. Sessions are letters; the dead ones are
+// named.
 #pragma once
 
 #include <string>

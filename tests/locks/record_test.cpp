@@ -217,10 +217,8 @@ TEST_CASE("what nobody alive uses can become another kind, and loses who waited 
   const Result result = acquire(record, permits(by(agent('b')), 2, 3), 20, world("ac"));
   CHECK(result.outcome == Outcome::granted);
   CHECK(result.owner_died);
-  CHECK(result.record == LockRecord{.kind = Kind::semaphore,
-                                    .fence = 20,
-                                    .limit = 3,
-                                    .holders = {user('b', 2, 20)}});
+  CHECK(result.record ==
+        LockRecord{.kind = Kind::semaphore, .fence = 20, .limit = 3, .holders = {user('b', 2, 20)}});
 }
 
 TEST_CASE("a release takes away one level, and with the last one the record") {
