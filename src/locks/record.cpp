@@ -41,10 +41,13 @@ const Wait* blocker(const LockRecord& record, const Wish& wish, const World& wor
   const Wait* first = record.turn ? find_wait(record, record.turn->ticket) : nullptr;
   if (first == nullptr) first = first_ready(record, world);
   if (first == nullptr || first->ticket == wish.ticket) return nullptr;
-  if (wish.fair || first->fair || world.boottime_us - first->since > kAge) return first;
+  const auto stands_first = [&](const Wait& wait) {
+    return wait.fair || world.boottime_us - wait.since > kAge;
+  };
+  if (wish.fair || stands_first(*first)) return first;
   for (const Wait& ahead : record.waiters) {
     if (ahead.ticket == wish.ticket) break;
-    if (ahead.fair && !ahead.late && !is_dead(ahead, world)) return &ahead;
+    if (stands_first(ahead) && !ahead.late && !is_dead(ahead, world)) return &ahead;
   }
   return nullptr;
 }
@@ -83,7 +86,11 @@ class Draft {
                                     [&](const Wait& wait) { return wait.ticket == record_.turn->ticket; });
     const bool there = owner != record_.waiters.end() && !is_dead(*owner, world_);
     if (there && record_.turn->until > world_.boottime_us) return;
-    if (there) owner->late = true;
+    if (there) {
+      // It may be asleep: who was to wake it for its turn may have died first.
+      owner->late = true;
+      wake(*owner);
+    }
     record_.turn.reset();
     changed_ = true;
   }
@@ -104,14 +111,11 @@ class Draft {
   /// After something was given back: who waits is told, whether or not it is enough for it.
   void pass_on(bool long_held) {
     settle_turn(0);
-    const Wait* head = first_ready(record_, world_);
+    const Wait* const head = first_ready(record_, world_);
     if (head == nullptr) {
-      // Only late ones are left. If that one is stopped, the others find the lock free by themselves.
-      const auto late = std::find_if(record_.waiters.begin(), record_.waiters.end(),
-                                     [&](const Wait& wait) { return !is_dead(wait, world_); });
-      if (late == record_.waiters.end()) return;
-      late->late = false;
-      head = &*late;
+      // Those who are left are late: no turn is kept for one that may be stopped.
+      for (const Wait& late : record_.waiters) wake(late);
+      return;
     }
     const Wait first = *head;
     offer();
@@ -120,17 +124,27 @@ class Draft {
     if (const Wait* const second = first_ready(record_, world_, first.ticket)) wake(*second);
   }
 
-  /// Removes a waiter. Those who watched it look for somebody else to watch.
-  bool leave(std::uint64_t ticket) {
-    const auto own = std::find_if(record_.waiters.begin(), record_.waiters.end(),
-                                  [&](const Wait& wait) { return wait.ticket == ticket; });
-    if (ticket == 0 || own == record_.waiters.end()) return false;
-    const auto next = record_.waiters.erase(own);
+  /// Takes a waiter out of the queue. Who watched it must look for another one to watch, unless that is the
+  /// same, as holder.
+  bool remove(std::uint64_t ticket, bool granted) {
+    std::vector<Wait>& all = record_.waiters;
+    const auto own =
+        std::find_if(all.begin(), all.end(), [&](const Wait& wait) { return wait.ticket == ticket; });
+    if (ticket == 0 || own == all.end()) return false;
+    const bool first = std::all_of(all.begin(), own, [&](const Wait& wait) { return is_dead(wait, world_); });
+    const auto next = all.erase(own);
     changed_ = true;
+    if (granted && first) return true;
+    const auto successor =
+        std::find_if(next, all.end(), [&](const Wait& wait) { return !wait.late && !is_dead(wait, world_); });
+    if (successor != all.end()) wake(*successor);
+    return true;
+  }
+
+  /// A waiter gives up. It may be the one whose turn it is.
+  bool leave(std::uint64_t ticket) {
+    if (!remove(ticket, false)) return false;
     if (record_.turn && record_.turn->ticket == ticket) record_.turn.reset();
-    const auto successor = std::find_if(
-        next, record_.waiters.end(), [&](const Wait& wait) { return !wait.late && !is_dead(wait, world_); });
-    if (successor != record_.waiters.end()) wake(*successor);
     if (const Wait* const head = first_ready(record_, world_)) wake(*head);
     return true;
   }
@@ -172,11 +186,14 @@ Result grant(Draft& draft, const Wish& wish, std::uint64_t number, const World& 
     record.holders.push_back(wish.hold);
     record.holders.back().fence = number;
   }
-  std::erase_if(record.waiters, [&](const Wait& wait) { return wait.ticket == wish.ticket; });
+  draft.remove(wish.ticket, true);
   record.turn.reset();
   draft.changed();
   // The next one may fit in as well.
   if (wish.hold.mode != Mode::exclusive) draft.offer();
+  // The first may wait for a death that leaves too few permits, or comes later than this lease ends.
+  const Wait* const first = first_ready(record, world);
+  if (first != nullptr && (wish.hold.lease || wish.hold.mode == Mode::permits)) draft.wake(*first);
   Result result = draft.end(again ? Outcome::again : Outcome::granted);
   result.number_used = !again;
   result.owner_died = died;
@@ -293,6 +310,8 @@ Result renew(const std::optional<LockRecord>& record, const Agent& who, std::uin
     const std::int64_t now = hold.keep ? world.wall_us : world.boottime_us;
     const std::int64_t end = std::min(lease, hold.most.value_or(lease));
     if (end <= now) break;
+    // What was over may have been offered to somebody.
+    if (ended(hold, world)) draft->turn.reset();
     hold.lease = end;
     draft.changed();
     return draft.end(Outcome::renewed);
@@ -356,17 +375,20 @@ Look look(const std::optional<LockRecord>& record, const Wish& wish, const World
       look.wake = turn->who;
       return look;
     }
-    // Free with nobody's turn: to be given out, unless it is not enough for the one before.
-    if (is_free_for(*record, *before, world)) return {.act = true};
+    // Free with nobody's turn: to be offered to the first, unless it is not enough for that one.
+    const Wait* const first = first_ready(*record, world);
+    if (first != nullptr && is_free_for(*record, *first, world)) return {.act = true};
   }
 
   for (const Wait* before = own; before != record->waiters.data();) {
     --before;
-    if (before->late || is_dead(*before, world)) continue;
+    if (is_dead(*before, world)) continue;
+    // Once a late one shows up again, it may get a turn and die before anybody else hears of that.
     look.watch.push_back(before->who.session);
-    return look;
+    if (!before->late) return look;
   }
   for (const Hold& hold : record->holders) {
+    if (ended(hold, world)) continue;
     if (hold.lease) {
       const std::int64_t left = *hold.lease - (hold.keep ? world.wall_us : world.boottime_us);
       const std::int64_t at = world.boottime_us + std::max<std::int64_t>(left, 0);
@@ -374,7 +396,7 @@ Look look(const std::optional<LockRecord>& record, const Wish& wish, const World
     }
     if (!hold.keep) look.watch.push_back(hold.who.session);
   }
-  if (turn != nullptr) look.watch.push_back(turn->who.session);
+  if (turn != nullptr && !is_dead(*turn, world)) look.watch.push_back(turn->who.session);
   return look;
 }
 

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every interleaving of a few agents that use one lock as the library's handles do, on the real machine of
+// locks. An agent is a process: it tries, queues, sleeps until it is woken, holds, releases, gives up, is
+// stopped or dies at any step. A transaction is one step, waking another is one more for each: between them
+// it may die.
+//
+// A step that fails changes nothing and is tried again, which is the same as being slow, or is followed by
+// giving up; so failures need no steps of their own.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "locks/machine_records.hpp"
+
+namespace dcache::test {
+
+/// A world to explore. What is bounded is so in all, not for each agent.
+struct Setting {
+  std::string name;
+  std::vector<std::vector<Ask>> agents;  ///< for each, what it may ask for
+  std::uint64_t limit = 1;
+  unsigned crashes = 0;
+  unsigned stops = 0;
+  unsigned leaves = 0;  ///< waiters that time out or are cancelled
+  unsigned clears = 0;  ///< of a hold that has not ended, with force
+  bool deeper = false;  ///< holders ask again
+  bool strays = false;  ///< agents release what they do not hold
+  bool renews = false;
+  bool long_holds = false;
+  std::size_t most = 100'000'000;  ///< states
+};
+
+struct Report {
+  std::size_t states = 0;
+  std::size_t records = 0;
+  bool whole = true;      ///< not cut off at `most`
+  std::string violation;  ///< what does not hold, or nothing
+  std::string trace;      ///< how it came to that, in words
+};
+
+[[nodiscard]] Report explore(const Setting& setting, const Machine& machine = {});
+
+}  // namespace dcache::test
