@@ -78,8 +78,9 @@ Changed change_record(Store& store, const detail::CacheState& state, std::string
         changed.bytes.clear();
         if (!result.changed) return {};
         if (!result.record) return {.kind = RecordChange::Kind::erase, .fence_used = result.number_used};
-        changed.bytes = print(*result.record);
-        return {.kind = RecordChange::Kind::put, .bytes = changed.bytes, .fence_used = result.number_used};
+        std::string bytes = print(*result.record);
+        if (result.record->waiters.empty() && result.record->holders.size() == 1) changed.bytes = bytes;
+        return {.kind = RecordChange::Kind::put, .bytes = std::move(bytes), .fence_used = result.number_used};
       },
       deadline);
   for (const Agent& agent : result.wake) store.wake(agent.session, agent.agent);

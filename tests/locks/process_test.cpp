@@ -115,6 +115,28 @@ TEST_SUITE("process") {
     CHECK(has(*answer, "died"));
   }
 
+  TEST_CASE_FIXTURE(OneCache,
+                    "a stopped waiter holds nobody up, and keeps its place through others' grants") {
+    SyncLock lock(cache, "k");
+    lock.lock();
+    Worker waiter = shell(path());
+    waiter.say("lock k");
+    REQUIRE(eventually([&] { return locks(cache).at(0).waiters.size() == 1; }));
+    waiter.signal(SIGSTOP);
+    lock.unlock();
+    for (int round = 0; round < 3; ++round) {
+      lock.lock();
+      lock.unlock();
+      REQUIRE(locks(cache).size() == 1);
+      CHECK(locks(cache).at(0).holders.empty());
+      CHECK(locks(cache).at(0).waiters.at(0).pid == waiter.pid());
+    }
+    waiter.signal(SIGCONT);
+    CHECK(waiter.line().starts_with("held"));
+    CHECK(waiter.ask("release k") == "released");
+    CHECK(locks(cache).empty());
+  }
+
   TEST_CASE_FIXTURE(OneCache, "a holder that has ended without unlocking is taken over, however it ended") {
     for (const char* end : {"exit", "quit"}) {
       CAPTURE(std::string(end));
