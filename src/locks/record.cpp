@@ -242,6 +242,8 @@ Result acquire(const std::optional<LockRecord>& old, const Wish& wish, std::uint
                                     [&](const Hold& hold) { return !ended(hold, world); }) ||
                         first_ready(record, world) != nullptr;
     if (in_use) return unchanged(Outcome::mismatch, old);
+    // Who still waits has let its turn pass, and will find that it came too late.
+    for (const Wait& late : record.waiters) draft.wake(late);
     record = {.kind = wish.kind, .fence = record.fence, .limit = wish.limit, .holders = record.holders};
   }
   Hold* const own = own_grant(record, wish.hold.who, world);
@@ -312,6 +314,8 @@ Result renew(const std::optional<LockRecord>& record, const Agent& who, std::uin
     if (end <= now) break;
     // What was over may have been offered to somebody.
     if (ended(hold, world)) draft->turn.reset();
+    const Wait* const first = first_ready(*draft, world);
+    if (first != nullptr && (!hold.lease || end < *hold.lease)) draft.wake(*first);
     hold.lease = end;
     draft.changed();
     return draft.end(Outcome::renewed);

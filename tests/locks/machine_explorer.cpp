@@ -2,8 +2,9 @@
 #include "locks/machine_explorer.hpp"
 
 #include <algorithm>
-#include <array>
 #include <utility>
+
+#include "locks/machine_state.hpp"
 
 namespace dcache::test {
 
@@ -13,115 +14,17 @@ using locking::Hold;
 using locking::Mode;
 using locking::Wait;
 
-/// Where an agent is. One that has somebody to wake does that before anything else.
-enum class At : unsigned {
-  idle,
-  join,  ///< has loaded its wake word and goes for a transaction
-  read,  ///< was woken, has loaded its wake word and goes to read the record
-  sleep,
-  hold,
-  dead,
-};
-
-struct Process {
-  At at = At::idle;
-  Agents to_wake = 0;
-  Agents watch = 0;
-  Next next = Next::never;
-  bool moved = false;    ///< its wake word, since it loaded that
-  bool waits = false;    ///< has a ticket
-  unsigned ask = 0;      ///< which of its asks
-  unsigned levels = 0;   ///< of what it believes to hold
-  bool excused = false;  ///< its lease is over or it was cleared: it may not hold what it believes to
-  bool stopped = false;
-
-  [[nodiscard]] bool runs() const { return at != At::dead && !stopped; }
-};
-
-struct State {
-  RecordId record = 0;
-  std::array<Process, kMostAgents> all{};
-  unsigned crashes = 0;
-  unsigned stops = 0;
-  unsigned leaves = 0;
-  unsigned clears = 0;
-
-  [[nodiscard]] Agents dead() const {
-    Agents set = 0;
-    for (unsigned i = 0; i < kMostAgents; ++i) {
-      if (all[i].at == At::dead) set |= 1U << i;
-    }
-    return set;
-  }
-  [[nodiscard]] bool any_stopped() const {
-    return std::any_of(all.begin(), all.end(), [](const Process& one) { return one.stopped; });
-  }
-};
-
-struct Packed {
-  std::uint64_t low = 0;
-  std::uint64_t high = 0;
-  friend bool operator==(const Packed&, const Packed&) = default;
-};
-
-Packed pack(const State& state) {
-  const auto bits = [](const Process& one) {
-    std::uint64_t out = static_cast<unsigned>(one.at);
-    out = out << 4U | one.to_wake;
-    out = out << 4U | one.watch;
-    out = out << 2U | static_cast<unsigned>(one.next);
-    out = out << 2U | one.levels;
-    for (const bool bit : {one.ask != 0, one.moved, one.waits, one.excused, one.stopped}) {
-      out = out << 1U | static_cast<unsigned>(bit);
-    }
-    return out;
-  };
-  std::uint64_t left = state.crashes;
-  for (const unsigned count : {state.stops, state.leaves, state.clears}) left = left << 2U | count;
-  const std::uint64_t third = bits(state.all[2]);
-  return {.low = bits(state.all[0]) | bits(state.all[1]) << 20U | third << 40U,
-          .high = bits(state.all[3]) | left << 20U | std::uint64_t{state.record} << 28U};
-}
-
-State unpack(const Packed& packed) {
-  const auto process = [](std::uint64_t bits) {
-    const auto take = [&](unsigned count) {
-      const auto part = static_cast<unsigned>(bits & ((1U << count) - 1U));
-      bits >>= count;
-      return part;
-    };
-    Process one;
-    one.stopped = take(1) != 0;
-    one.excused = take(1) != 0;
-    one.waits = take(1) != 0;
-    one.moved = take(1) != 0;
-    one.ask = take(1);
-    one.levels = take(2);
-    one.next = static_cast<Next>(take(2));
-    one.watch = take(4);
-    one.to_wake = take(4);
-    one.at = static_cast<At>(take(3));
-    return one;
-  };
-  constexpr std::uint64_t kMask = (1U << 20U) - 1U;
-  State state;
-  for (unsigned i = 0; i < 3; ++i) state.all[i] = process(packed.low >> (20U * i) & kMask);
-  state.all[3] = process(packed.high & kMask);
-  const std::uint64_t left = packed.high >> 20U;
-  state.clears = static_cast<unsigned>(left & 3U);
-  state.leaves = static_cast<unsigned>(left >> 2U & 3U);
-  state.stops = static_cast<unsigned>(left >> 4U & 3U);
-  state.crashes = static_cast<unsigned>(left >> 6U & 3U);
-  state.record = static_cast<RecordId>(packed.high >> 28U);
-  return state;
-}
-
-std::string letter(unsigned agent) { return std::string(1, static_cast<char>('A' + agent)); }
-
 class Explorer {
  public:
   Explorer(const Setting& setting, const Machine& machine)
-      : setting_(setting), records_(machine, setting.agents, setting.limit, setting.long_holds) {}
+      : setting_(setting), records_(machine, setting.agents, setting.limit, setting.long_holds) {
+    const auto& all = setting_.agents;
+    for (unsigned i = 0; i < kMostAgents; ++i) {
+      // Those that are not there come last.
+      const auto first = i < all.size() ? std::find(all.begin(), all.end(), all[i]) : all.end();
+      classes_[i] = static_cast<unsigned>(first - all.begin());
+    }
+  }
 
   Report run();
 
@@ -153,6 +56,7 @@ class Explorer {
   [[nodiscard]] std::string trace(std::uint32_t end, bool with_wrong_step);
 
   const Setting setting_;
+  std::array<unsigned, kMostAgents> classes_{};  // agents of one class ask for the same
   Records records_;
   std::vector<Packed> states_;
   std::vector<std::uint32_t> parents_;
@@ -169,17 +73,22 @@ class Explorer {
   const Packed* sought_ = nullptr;
   bool seek_wrong_ = false;
   std::string found_;
+  Order found_order_{};
+  std::string letters_ = "ABCD";  // of the agents: in a trace they keep them when their numbers change
 };
 
 void Explorer::emit(State next, bool sure, const char* words, unsigned agent, unsigned other) {
   settle(next);
   if (wrong_ == nullptr) wrong(beliefs(next));
+  const RecordId record = next.record;
+  const Order order = make_canonical(next, records_, classes_);
   const Packed packed = pack(next);
   if (seek_wrong_ ? wrong_ != nullptr : sought_ != nullptr && packed == *sought_) {
     if (found_.empty()) {
-      found_ = agent < kMostAgents ? letter(agent) + " " + words : words;
-      if (other < kMostAgents) found_ += " " + letter(other);
-      if (next.record != now_.record) found_ += "  -> " + records_.words(next.record);
+      found_ = agent < kMostAgents ? letters_.substr(agent, 1) + " " + words : words;
+      if (other < kMostAgents) found_ += " " + letters_.substr(other, 1);
+      if (record != now_.record) found_ += "  -> " + records_.words(record, letters_);
+      found_order_ = order;
     }
   }
   if (seek_wrong_ || sought_ != nullptr || wrong_ != nullptr) return;
@@ -491,6 +400,8 @@ std::string Explorer::trace(std::uint32_t end, bool with_wrong_step) {
     wrong_ = nullptr;
     expand();
     out += "  " + found_ + "\n";
+    const std::string before = letters_;
+    for (unsigned i = 0; i < kMostAgents; ++i) letters_[found_order_[i]] = before[i];
   };
   for (auto step = path.rbegin(); step != path.rend(); ++step) {
     tell(&states_[*step]);

@@ -316,10 +316,23 @@ const Sight& Records::sight(RecordId record, unsigned agent, unsigned ask, Agent
   return sight;
 }
 
-std::string Records::words(RecordId id) const {
+RecordId Records::renamed(RecordId id, const Order& to) {
+  if (id == 0) return 0;
+  std::uint64_t key = id;
+  for (const unsigned number : to) key = key << 2U | number;
+  const auto [found, added] = renamed_.try_emplace(key);
+  if (!added) return found->second;
+  LockRecord record = records_[id];
+  // Only the sessions: numbers are brought into line as those of any record.
+  for (Hold& one : record.holders) one.who = agent_of(to[number(one.who)]);
+  for (Wait& one : record.waiters) one.who = agent_of(to[number(one.who)]);
+  return found->second = intern(record);
+}
+
+std::string Records::words(RecordId id, const std::string& letters) const {
   if (id == 0) return "no record";
   const LockRecord& record = records_[id];
-  const auto letter = [](unsigned who) { return std::string(1, static_cast<char>('A' + who)); };
+  const auto letter = [&](unsigned who) { return std::string(1, letters[who]); };
   const auto form = [](Mode mode, std::uint64_t count) {
     const char* const names[] = {"x", "s", "p"};
     return std::string(names[static_cast<unsigned>(mode)]) + (count > 1 ? std::to_string(count) : "");

@@ -5,6 +5,7 @@
 // that there are few records: a ticket or a fence is only ever compared with its like, a time only with now.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -49,12 +50,16 @@ struct Ask {
   bool fair = false;
   bool lease = false;
   bool keep = false;
+  friend bool operator==(const Ask&, const Ask&) = default;
 };
 
 inline constexpr unsigned kMostAgents = 4;
 
 /// A set of agents, by bits.
 using Agents = unsigned;
+
+/// The new number of each agent.
+using Order = std::array<unsigned, kMostAgents>;
 
 /// What can become of a record. The first five are transactions.
 enum class Event : unsigned { try_once, join, leave, cancel, release, renew, clear, age, lapse, lease_over };
@@ -102,8 +107,11 @@ class Records {
   [[nodiscard]] static bool lease_runs(const locking::Hold& hold);
   [[nodiscard]] static World world(Agents dead);
 
-  /// The record in a few words.
-  [[nodiscard]] std::string words(RecordId id) const;
+  /// The same record with other numbers for the agents.
+  RecordId renamed(RecordId id, const Order& to);
+
+  /// The record in a few words, where agents have these letters.
+  [[nodiscard]] std::string words(RecordId id, const std::string& letters) const;
 
  private:
   [[nodiscard]] Result apply(const std::optional<LockRecord>& old, Event event, unsigned agent, unsigned ask,
@@ -122,6 +130,7 @@ class Records {
   std::unordered_map<std::string, RecordId> ids_;
   std::unordered_map<std::uint64_t, Step> steps_;
   std::unordered_map<std::uint64_t, Sight> sights_;
+  std::unordered_map<std::uint64_t, RecordId> renamed_;
 };
 
 }  // namespace dcache::test

@@ -350,6 +350,20 @@ TEST_CASE("renewing a lease that was over takes back a turn, and makes nobody la
   CHECK(turn(released.record) == 'b');
 }
 
+TEST_CASE("a lease that is renewed to an earlier end is told to the first waiter") {
+  Record record = queue("a", "bc");
+  record->holders.front().lease = kNow + 100;
+  CHECK(letters(renew(record, agent('a'), 10, kNow + 50, world()).wake) == "b");
+  CHECK(renew(record, agent('a'), 10, kNow + 150, world()).wake.empty());
+}
+
+TEST_CASE("a late waiter is told that the lock has become one of another kind") {
+  const Result result = acquire(late(queue("", "b"), 0), shared(wish_of(agent('c'))), 20, world());
+  CHECK(result.outcome == Outcome::granted);
+  CHECK(result.record->waiters.empty());
+  CHECK(letters(result.wake) == "b");
+}
+
 TEST_CASE("clearing gives the first waiter its turn, and wakes the second as well") {
   const Result result = clear(queue("a", "bcd"), 10, true, 20, world());
   CHECK(result.outcome == Outcome::cleared);
