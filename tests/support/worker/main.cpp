@@ -64,7 +64,7 @@ std::string describe(const Error& error) {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 11> kModes{{
+constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 14> kModes{{
     {"open", open_mode},
     {"fill", fill_mode},
     {"read", read_mode},
@@ -74,7 +74,10 @@ constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 11>
     {"blind", blind_mode},
     {"count", count_mode},
     {"fork", fork_mode},
+    {"lease", lease_mode},
     {"load", load_mode},
+    {"session", session_mode},
+    {"storm", storm_mode},
     {"writer", writer_mode},
 }};
 
