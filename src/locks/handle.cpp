@@ -154,11 +154,11 @@ Release LockHandle::Impl::release() {
       case locking::Outcome::not_owner:
         return Release::not_owner;
       default:
+        if (!lost_) lost_fence = fence_;
         forget(true);
-        lost_fence = fence_;
     }
   }
-  tell_lost(lost_fence);
+  if (lost_fence != 0) tell_lost(lost_fence);
   return Release::lost;
 }
 
@@ -231,15 +231,17 @@ void LockHandle::Impl::renew() {
       },
       locking::deadline_after(state_->options().timeout));
   const bool renewed = result.outcome == locking::Outcome::renewed;
+  bool news = false;
   {
     platform::MutexLock lock(mutex_);
     if (fence_ == fence && levels_ > 0) {
       if (renewed) bytes_ = std::move(bytes);
+      news = !renewed && !lost_;
       lost_ = !renewed;
     }
   }
   if (renewed) return;
-  tell_lost(fence);
+  if (news) tell_lost(fence);
   throw LockLost(locking::name_of(key_) +
                  " was lost, so its lease cannot be renewed: the lease or the longest "
                  "hold had ended, or somebody cleared the lock");
