@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <utility>
 
 #include "dcache/error.hpp"
 #include "locks/record_json.hpp"
@@ -77,8 +78,10 @@ Changed change_record(Store& store, const detail::CacheState& state, std::string
         changed.bytes.clear();
         if (!result.changed) return {};
         if (!result.record) return {.kind = RecordChange::Kind::erase, .fence_used = result.number_used};
-        changed.bytes = print(*result.record);
-        return {.kind = RecordChange::Kind::put, .bytes = changed.bytes, .fence_used = result.number_used};
+        std::string stored = print(*result.record);
+        if (result.record->holders.size() == 1 && result.record->waiters.empty()) changed.bytes = stored;
+        return {
+            .kind = RecordChange::Kind::put, .bytes = std::move(stored), .fence_used = result.number_used};
       },
       deadline);
   for (const Agent& agent : result.wake) store.wake(agent.session, agent.agent);

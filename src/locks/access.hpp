@@ -34,7 +34,7 @@ std::optional<LockRecord> read_record(Store& store, std::string_view key, const 
 /// A result of the machine, and the record as it was stored.
 struct Changed {
   Result result;
-  std::string bytes;  ///< empty if nothing was stored
+  std::string bytes;  ///< as stored, if it is one grant for which nobody waits: then a release may remove it
 };
 
 /// Runs an event of the machine on the stored record, in one transaction, then wakes whom it concerns.

@@ -131,7 +131,9 @@ Release LockHandle::Impl::release() {
     if (held_here && who != who_) return Release::not_owner;
 
     const Deadline deadline = locking::deadline_after(state_->options().timeout);
-    if (held_here && count_ == 1 && store.erase_record(Space::locks, key_, bytes_, deadline)) {
+    // Who waits is never removed along with the grant: the machine passes the lock on.
+    const bool alone = held_here && count_ == 1 && !bytes_.empty();
+    if (alone && store.erase_record(Space::locks, key_, bytes_, deadline)) {
       forget(false);
       return Release::released;
     }

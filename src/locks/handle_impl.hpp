@@ -37,7 +37,7 @@ class LockHandle::Impl {
   [[nodiscard]] locking::Agent me(Store& store) const;
   /// A request as of now, outside of the queue.
   [[nodiscard]] locking::Wish wish(Store& store) const;
-  /// Notes what was granted; `bytes` is the record as stored.
+  /// Notes what was granted; `bytes` is the record as stored, empty if it says more than that.
   void granted(const locking::Hold& hold, std::string bytes, bool owner_died);
   /// Whether this thread holds by this handle the grant with that fence, for as long as it likes.
   bool held_by_this_thread(std::uint64_t fence) const;
@@ -54,7 +54,7 @@ class LockHandle::Impl {
   std::uint64_t thread_ DCACHE_GUARDED_BY(mutex_) = 0;  ///< the thread that took it
   std::uint64_t fence_ DCACHE_GUARDED_BY(mutex_) = 0;
   std::uint64_t count_ DCACHE_GUARDED_BY(mutex_) = 0;  ///< what the record says of it, as last seen
-  std::string bytes_ DCACHE_GUARDED_BY(mutex_);        ///< the record, as last seen
+  std::string bytes_ DCACHE_GUARDED_BY(mutex_);        ///< the record, if a release may remove it
   bool leased_ DCACHE_GUARDED_BY(mutex_) = false;
   bool lost_ DCACHE_GUARDED_BY(mutex_) = false;
   bool owner_died_ DCACHE_GUARDED_BY(mutex_) = false;

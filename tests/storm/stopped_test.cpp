@@ -94,6 +94,35 @@ TEST_CASE_FIXTURE(OneCache,
   }
 }
 
+TEST_CASE_FIXTURE(OneCache, "a release leaves who waits its place in the queue, however the lock was held") {
+  SyncLock leased(cache, "k", {.lease = 1min});
+  SyncRLock levels(cache, "k");
+  const auto check = [&](LockHandle& lock, auto&& touch) {
+    lock.lock();
+    Worker waiter({"shell", path()});
+    REQUIRE(waiter.line() == "ready");
+    waiter.say("lock k fair");
+    REQUIRE(eventually([&] { return !locks(cache).at(0).waiters.empty(); }));
+    waiter.signal(SIGSTOP);
+    touch();
+    CHECK(lock.release() == Release::released);
+    const std::vector<LockInfo> left = locks(cache);
+    REQUIRE(left.size() == 1);
+    CHECK(left[0].holders.empty());
+    CHECK(left[0].waiters.size() == 1);
+    waiter.signal(SIGCONT);
+    CHECK(waiter.line().starts_with("held"));
+    CHECK(waiter.ask("release k") == "released");
+    CHECK(cache.stats().locks == 0);
+  };
+  check(leased, [] {});
+  check(leased, [&] { leased.renew(); });
+  check(levels, [&] {
+    levels.lock();
+    levels.unlock();
+  });
+}
+
 TEST_CASE_FIXTURE(OneCache, "a holder that is stopped past its lease cannot write, and learns that it lost") {
   Worker first({"shell", path()});
   Worker second({"shell", path()});
