@@ -68,8 +68,8 @@ TEST_CASE_FIXTURE(OneCache, "threads of several processes are never in the same 
 }
 
 TEST_CASE_FIXTURE(OneCache, "first come, first served keeps processes and threads apart just the same") {
-  check_exclusion(*this, {"fair", 8, 1, rounds(4'000)});
-  check_exclusion(*this, {"fair", 2, 4, rounds(2'000)});
+  check_exclusion(*this, {"fair", 8, 1, rounds(2'000)});
+  check_exclusion(*this, {"fair", 2, 4, rounds(1'000)});
 }
 
 TEST_CASE_FIXTURE(OneCache, "who overtakes and who is never overtaken are apart in the same lock") {
