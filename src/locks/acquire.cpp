@@ -245,7 +245,10 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::stand_in_line() {
   if (stop_ != nullptr) on_stop.emplace(*stop_, [&place] { place.wake(); });
   for (;;) {
     Deadline until = deadline_;
-    if (lock_.options_.on_wait) until = std::min(until, steady_clock::now() + kTellPeriod);
+    if (lock_.options_.on_wait) {
+      // At once, but without spinning while there is nobody to tell of.
+      until = std::min(until, std::max(told_ + kTellPeriod, steady_clock::now() + kFirstSleep));
+    }
     const locking::Place::Ended ended = place.wait(until, stop_);
     check_stop();
     if (ended == locking::Place::Ended::first) break;

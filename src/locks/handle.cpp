@@ -133,8 +133,9 @@ Release LockHandle::Impl::release() {
     if (held_here && who != who_) return Release::not_owner;
 
     const Deadline deadline = locking::deadline_after(state_->options().timeout);
-    if (held_here && count_ == 1 && !bytes_.empty() &&
-        store.erase_record(Space::locks, key_, bytes_, deadline)) {
+    // Who waits is never removed along with the grant: the machine passes the lock on.
+    const bool alone = held_here && count_ == 1 && !bytes_.empty();
+    if (alone && store.erase_record(Space::locks, key_, bytes_, deadline)) {
       forget(false);
       if (kind_ == locking::Kind::rlock) locking::forget_grant(who, key_);
       return Release::released;
@@ -159,11 +160,11 @@ Release LockHandle::Impl::release() {
       case locking::Outcome::not_owner:
         return Release::not_owner;
       default:
+        if (!lost_) lost_fence = fence_;
         forget(true);
-        lost_fence = fence_;
     }
   }
-  tell_lost(lost_fence);
+  if (lost_fence != 0) tell_lost(lost_fence);
   return Release::lost;
 }
 
@@ -236,15 +237,17 @@ void LockHandle::Impl::renew() {
       },
       locking::deadline_after(state_->options().timeout));
   const bool renewed = result.outcome == locking::Outcome::renewed;
+  bool news = false;
   {
     platform::MutexLock lock(mutex_);
     if (fence_ == fence && levels_ > 0) {
       if (renewed) bytes_ = std::move(bytes);
+      news = !renewed && !lost_;
       lost_ = !renewed;
     }
   }
   if (renewed) return;
-  tell_lost(fence);
+  if (news) tell_lost(fence);
   throw LockLost(locking::name_of(key_) +
                  " was lost, so its lease cannot be renewed: the lease or the longest "
                  "hold had ended, or somebody cleared the lock");

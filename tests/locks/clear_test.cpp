@@ -121,6 +121,31 @@ TEST_CASE_FIXTURE(OneCache, "a damaged record is Corrupt for everybody, and only
 }
 
 TEST_CASE_FIXTURE(OneCache,
+                  "a record of a newer version, with members that mean who knows what, is refused") {
+  for (const char* change : {R"(replace(text, '"holders":', '"ghosts":[],"holders":'))",
+                             R"(replace(text, '"mode":', '"weight":2,"mode":'))",
+                             R"(replace(text, '"kind":"lock"', '"kind":"hyperlock"'))",
+                             R"(replace(text, '"mode":"x"', '"mode":"intent"'))"}) {
+    CAPTURE(std::string(change));
+    SyncLock holder(cache, "k");
+    holder.lock();
+    Database(dir / "cache" / "cache.db")
+        .run(std::string("WITH old(text) AS (SELECT CAST(value AS TEXT) FROM records WHERE space = 1) "
+                         "UPDATE records SET value = CAST((SELECT ") +
+             change + " FROM old) AS BLOB) WHERE space = 1");
+    SyncLock lock(cache, "k", {.fair = true});
+    CHECK(has(thrown<Corrupt>([&] { lock.lock(); }), "newer version"));
+    CHECK_THROWS_AS(static_cast<void>(holder.release()), Corrupt);
+    CHECK(locks(cache).at(0).kind == "damaged");
+    CHECK(clear_lock(cache, "k") == Cleared::refused);
+    CHECK(clear_lock(cache, "k", {.force = true}) == Cleared::cleared);
+    CHECK(lock.try_lock());
+    CHECK(holder.release() == Release::lost);
+    lock.unlock();
+  }
+}
+
+TEST_CASE_FIXTURE(OneCache,
                   "a record of another agent that was put in place of ours is not ours to release") {
   SyncLock lock(cache, "k");
   lock.lock();

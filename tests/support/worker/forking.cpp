@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <cstdlib>
+#include <string_view>
 #include <thread>
 
 #include "dcache/dcache.hpp"
@@ -142,6 +144,97 @@ int amid(const std::string& directory) {
   return 0;
 }
 
+/// A child that has inherited the parent's locks and does what it is told, whatever becomes of the parent.
+/// `waiting`: a thread of the parent is in the queue for the lock, and has not got it.
+int outlived(const std::string& directory, bool waiting) {
+  Cache cache(directory);
+  SyncLock lock(cache, "k", {.timeout = std::chrono::minutes(1), .fair = true});
+  std::thread waiter;
+  if (waiting) {
+    waiter = std::thread([&] {
+      lock.lock();
+      tell("got it");
+    });
+    while (locks(cache).at(0).waiters.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  } else {
+    lock.lock();
+  }
+  const pid_t child = ::fork();
+  if (child == 0) {
+    tell("child");
+    while (const auto line = hear()) {
+      if (*line == "own") {
+        bool got = false;
+        {
+          Cache own(directory);
+          got = SyncLock(own, "k").try_lock();
+        }
+        tell(got ? "took it" : "busy");
+      } else if (*line == "exit") {
+        break;
+      } else {
+        tell(outcome([&] { lock.lock(); }));
+      }
+    }
+    _exit(0);  // the waiting thread does not exist here
+  }
+  if (waiting) waiter.join();
+  wait_for(child);
+  // What the parent said to be held is held, however the child ended.
+  tell(lock.owned() ? "still owned" : "gone");
+  return 0;
+}
+
+/// Children that come and go while the parent holds.
+int first(const std::string& directory) {
+  Cache cache(directory);
+  SyncLock lock(cache, "k");
+  SyncRLock rlock(cache, "r");
+  lock.lock();
+  rlock.lock();
+  for (const std::string_view end : {"return", "exit", "kill"}) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      if (end == "kill") ::raise(SIGKILL);
+      if (end == "exit") std::exit(0);
+      return 0;
+    }
+    wait_for(child);
+    tell(lock.owned() && rlock.owned() ? "still owned" : "gone");
+    hear();
+  }
+  return 0;
+}
+
+/// All that the parent's handles can be asked, in the child.
+int asked(const std::string& directory) {
+  Cache cache(directory);
+  SyncLock lock(cache, "k", {.lease = std::chrono::minutes(10)});
+  SyncRLock rlock(cache, "r");
+  lock.lock();
+  rlock.lock();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    tell("lock " + outcome([&] { rlock.lock(); }));
+    tell("try_lock " + outcome([&] { static_cast<void>(lock.try_lock()); }));
+    tell("try_lock_for " + outcome([&] { static_cast<void>(rlock.try_lock_for(std::chrono::seconds(1))); }));
+    tell("release " + outcome([&] { static_cast<void>(rlock.release()); }));
+    tell("renew " + outcome([&] { lock.renew(); }));
+    tell("locked " + outcome([&] { static_cast<void>(lock.locked()); }));
+    tell("owned " + outcome([&] { static_cast<void>(rlock.owned()); }));
+    tell("holder " + outcome([&] { static_cast<void>(lock.holder()); }));
+    tell("locks " + outcome([&] { static_cast<void>(locks(cache)); }));
+    tell("clear_lock " + outcome([&] { static_cast<void>(clear_lock(cache, "k")); }));
+    tell("guard " + outcome([&] { cache.set("v", "child", {.guard = lock}); }));
+    // A guard of the standard library ends in it, and must not take the child along.
+    tell("unlock " + outcome([&] { lock.unlock(); }));
+    return 0;
+  }
+  wait_for(child);
+  tell(lock.owned() && rlock.owned() ? "still owned" : "gone");
+  return 0;
+}
+
 }  // namespace
 
 int fork_mode(const Arguments& arguments) {
@@ -151,6 +244,10 @@ int fork_mode(const Arguments& arguments) {
   if (what == "reopened") return reopened(directory);
   if (what == "orphan") return orphan(directory);
   if (what == "amid") return amid(directory);
+  if (what == "outlived") return outlived(directory, false);
+  if (what == "waiting") return outlived(directory, true);
+  if (what == "first") return first(directory);
+  if (what == "asked") return asked(directory);
   return 64;
 }
 

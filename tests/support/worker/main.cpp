@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -64,7 +69,7 @@ std::string describe(const Error& error) {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 11> kModes{{
+constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 14> kModes{{
     {"open", open_mode},
     {"fill", fill_mode},
     {"read", read_mode},
@@ -74,16 +79,42 @@ constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 11>
     {"blind", blind_mode},
     {"count", count_mode},
     {"fork", fork_mode},
+    {"lease", lease_mode},
     {"load", load_mode},
+    {"session", session_mode},
+    {"storm", storm_mode},
     {"writer", writer_mode},
 }};
 
-/// Takes --cwd, --uid, --umask, --files and --timeout from the front of the arguments.
+/// Goes on as the first process of a pid namespace of its own, with its own /proc. It ends with the process
+/// that was started, and the other way round.
+void enter_pid_namespace() {
+  if (::unshare(CLONE_NEWPID | CLONE_NEWNS) != 0) {
+    tell("not permitted");
+    std::_Exit(0);
+  }
+  const pid_t child = ::fork();
+  if (child != 0) {
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    std::_Exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+  }
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Without its own /proc it would read the start times of others. Mounts stay in this namespace.
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      ::mount("proc", "/proc", "proc", 0, nullptr) != 0) {
+    tell("not permitted");
+    std::_Exit(0);
+  }
+}
+
+/// Takes --cwd, --uid, --umask, --files, --pid-namespace and --timeout from the front of the arguments.
 Arguments prepare(Arguments arguments) {
   while (!arguments.empty() && arguments.front().starts_with("--")) {
     const std::string option = arguments.front();
     const std::string value = option.substr(option.find('=') + 1);
     if (option.starts_with("--umask=")) ::umask(static_cast<mode_t>(std::stoul(value, nullptr, 8)));
+    if (option == "--pid-namespace") enter_pid_namespace();
     if (option.starts_with("--timeout=")) g_timeout_ms = std::stoi(value);
     if (option.starts_with("--cwd=") && ::chdir(value.c_str()) != 0) std::exit(4);
     if (option.starts_with("--files=")) {

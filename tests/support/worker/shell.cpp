@@ -36,6 +36,9 @@ class Shell {
     if (verb == "lock" || verb == "rlock") return lock(line);
     if (verb == "try") return held(handles_.at(line.at(1))->try_lock(), *handles_.at(line.at(1)));
     if (verb == "release") return text(handles_.at(line.at(1))->release());
+    if (verb == "unlock") return handles_.at(line.at(1))->unlock(), "ok";
+    if (verb == "renew") return handles_.at(line.at(1))->renew(), "ok";
+    if (verb == "locks") return listed();
     if (verb == "owned") return handles_.at(line.at(1))->owned() ? "yes" : "no";
     if (verb == "lost") return handles_.at(line.at(1))->lost() ? "yes" : "no";
     if (verb == "word") return word(line.at(1));
@@ -70,10 +73,18 @@ class Shell {
     return store().wake_word(agent) == seen ? "late" : "woken";
   }
 
-  /// lock|rlock KEY [LEASE in ms]
+  /// lock|rlock KEY [LEASE in ms] [fair] [keep]
   std::string lock(const Arguments& line) {
     LockOptions options{.timeout = std::chrono::seconds(20)};
-    if (line.size() > 2) options.lease = std::chrono::milliseconds(std::stoi(line[2]));
+    for (std::size_t i = 2; i < line.size(); ++i) {
+      if (line[i] == "fair") {
+        options.fair = true;
+      } else if (line[i] == "keep") {
+        options.keep = true;
+      } else {
+        options.lease = std::chrono::milliseconds(std::stoi(line[i]));
+      }
+    }
     std::unique_ptr<LockHandle>& handle = handles_[line.at(1)];
     if (line[0] == "lock") {
       handle = std::make_unique<SyncLock>(cache_, line.at(1), options);
@@ -82,6 +93,18 @@ class Shell {
     }
     handle->lock();
     return held(true, *handle);
+  }
+
+  /// KEY-STATE of each lock that somebody holds.
+  std::string listed() const {
+    std::string all;
+    for (const LockInfo& info : locks(cache_)) {
+      for (const Holder& holder : info.holders) {
+        all +=
+            (all.empty() ? "" : " ") + info.key + '-' + (holder.state == Liveness::alive ? "alive" : "dead");
+      }
+    }
+    return all;
   }
 
   static std::string held(bool got, const LockHandle& handle) {

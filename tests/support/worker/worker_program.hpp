@@ -39,6 +39,10 @@ int blind_mode(const Arguments& arguments);      // DIR KEY: asks about a lock w
 int count_mode(const Arguments& arguments);      // DIR KEY KIND FILE N: counts in a file under a lock
 int fork_mode(const Arguments& arguments);       // WHAT DIR: forks, and says what works in the child
 int load_mode(const Arguments& arguments);       // DIR ID OPERATIONS SEED: mixed work that checks itself
-int writer_mode(const Arguments& arguments);     // DIR SEED PREFIX: writes for ever, acknowledging each write
+int lease_mode(const Arguments& arguments);  // DIR ARENA MS: takes a lease and writes guarded, over and over
+int session_mode(const Arguments& arguments);  // DIR NAME: takes a lock of its own, and a shared one once
+int storm_mode(const Arguments&
+                   arguments);  // DIR KEY KIND ARENA MEMBER THREADS TIMES HOLD SEED: wants a lock, checks it
+int writer_mode(const Arguments& arguments);  // DIR SEED PREFIX: writes for ever, acknowledging each write
 
 }  // namespace dcache::test

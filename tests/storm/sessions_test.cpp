@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Hundreds of processes that use one cache at the same time.
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <memory>
+#include <set>
+
+#include "dcache/lock.hpp"
+#include "support/check.hpp"
+#include "support/worker.hpp"
+
+namespace {
+
+/// Each worker takes two of this process's descriptors.
+int as_many_as_allowed(int wanted) {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 4096);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  return std::min(wanted, static_cast<int>(limit.rlim_cur / 2) - 50);
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("process");
+
+TEST_CASE_FIXTURE(
+    OneCache, "everybody of a crowd holds a lock of its own, all are listed, and all get the shared one") {
+  const int wanted = std::min(rounds(150), 1000);
+  const int number = as_many_as_allowed(wanted);
+  SyncLock shared(cache, "shared");
+  shared.lock();
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (int i = 0; i < number; ++i) {
+    workers.push_back(
+        std::make_unique<Worker>(std::vector<std::string>{"session", path(), std::to_string(i)}));
+  }
+  for (const auto& worker : workers) REQUIRE(worker->line() == "own");
+  const auto began = std::chrono::steady_clock::now();
+  const auto check_own = [&] {
+    const std::vector<LockInfo> own = locks(cache, {.prefix = "own:"});
+    CHECK(own.size() == workers.size());
+    std::set<std::int64_t> pids;
+    for (const LockInfo& info : own) {
+      REQUIRE(info.holders.size() == 1);
+      CHECK(info.holders[0].state == Liveness::alive);
+      pids.insert(info.holders[0].pid);
+    }
+    CHECK(pids.size() == workers.size());
+  };
+  check_own();
+  const auto listed = std::chrono::steady_clock::now();
+  shared.unlock();
+  std::set<std::uint64_t> fences;
+  for (const auto& worker : workers) {
+    const std::string line = worker->line();
+    REQUIRE(line.starts_with("shared "));
+    fences.insert(std::stoull(line.substr(7)));
+  }
+  CHECK(fences.size() == workers.size());
+  const auto end = std::chrono::steady_clock::now();
+  check_own();
+  const auto ms = [](auto duration) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  };
+  MESSAGE(number << " processes: started in " << ms(began - start) << " ms, listed in " << ms(listed - began)
+                 << " ms, all had the shared lock in " << ms(end - listed) << " ms");
+  // Half of them go as they should, the others are killed.
+  for (std::size_t i = 0; i < workers.size(); ++i) {
+    if (i % 2 == 0) {
+      CHECK(workers[i]->wait() == 0);
+    } else {
+      workers[i]->kill();
+    }
+  }
+  const std::vector<LockInfo> left = locks(cache);
+  CHECK(left.size() == workers.size() / 2);
+  for (const LockInfo& info : left) CHECK(info.holders.at(0).state == Liveness::dead);
+  for (const LockInfo& info : left) CHECK(clear_lock(cache, info.key) == Cleared::cleared);
+  CHECK(cache.stats().locks == 0);
+}
+
+TEST_SUITE_END();
