@@ -99,7 +99,7 @@ TEST_CASE("readers, writers and permits stand every interleaving of three agents
        .leaves = 1,
        .deeper = true},
       {.name = "leased readers",
-       .agents = {{kLeasedRead}, {kRead}, {kWrite}},
+       .agents = {{kLeasedRead}, {kLeasedRead}, {kWrite}},
        .crashes = 1,
        .leaves = leaves},
       {.name = "two of three permits",
