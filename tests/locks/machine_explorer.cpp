@@ -96,20 +96,22 @@ void Explorer::emit(State next, bool sure, const char* words, unsigned agent, un
   if (sure && target != now_number_) sure_.push_back(target);  // kNone, beyond the end, is taken to be fine
 }
 
-/// What follows from a step for those who sleep: a time that it will not see any more is one that comes.
+/// A sleeper that waits for the end of a turn or a lease that is no more wakes up at that time all the same.
 void Explorer::settle(State& next) {
+  const LockRecord& before = records_[now_.record];
   const LockRecord& record = records_[next.record];
-  const bool same_turn = now_.record == next.record || records_[now_.record].turn == record.turn;
-  const bool lease = std::any_of(record.holders.begin(), record.holders.end(), Records::lease_runs) &&
-                     std::none_of(record.holders.begin(), record.holders.end(),
-                                  [](const Hold& hold) { return hold.lease && !Records::lease_runs(hold); });
+  const bool same_turn = before.turn == record.turn;
+  const bool same_leases = std::all_of(before.holders.begin(), before.holders.end(), [&](const Hold& hold) {
+    const Hold* const still = Records::hold(record, Records::number(hold.who));
+    return !Records::lease_runs(hold) || (still != nullptr && Records::lease_runs(*still));
+  });
   for (unsigned i = 0; i < kMostAgents; ++i) {
     Process& one = next.all[i];
     if (one.next == Next::turn &&
         (!Records::turn_stands(record) || (now_.all[i].next == Next::turn && !same_turn))) {
       one.next = Next::due;
     }
-    if (one.next == Next::lease && !lease) one.next = Next::due;
+    if (one.next == Next::lease && now_.all[i].next == Next::lease && !same_leases) one.next = Next::due;
   }
 }
 

@@ -61,7 +61,7 @@ using Agents = unsigned;
 /// The new number of each agent.
 using Order = std::array<unsigned, kMostAgents>;
 
-/// What can become of a record. The first five are transactions.
+/// What can become of a record: transactions, and time that passes.
 enum class Event : unsigned { try_once, join, leave, cancel, release, renew, clear, age, lapse, lease_over };
 
 /// When a sleeper looks again by itself.
