@@ -124,7 +124,7 @@ void LockHandle::Impl::Attempt::check_stop() const {
 
 LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::count_try() {
   const std::uint64_t most = lock_.options_.max_tries;
-  return most != 0 && ++tries_ >= most ? Step::tries : Step::go_on;
+  return ++tries_ >= most && most != 0 ? Step::tries : Step::go_on;
 }
 
 /// The uncontended way: no record, so nothing to read.
@@ -188,19 +188,14 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::read() {
   locking::Wish wish = lock_.wish(store_);
   wish.ticket = ticket_;
   const locking::World world = locking::world_of(store_);
-  if (ticket_ != 0) {
-    look_ = locking::look(record, wish, world);
-    if (look_.wake) store_.wake(look_.wake->session, look_.wake->agent);
-    return Step::go_on;
-  }
-  const auto is_own = [&](const locking::Hold& hold) { return hold.who == agent_; };
-  const bool own = record && std::any_of(record->holders.begin(), record->holders.end(), is_own);
-  if (own && lock_.kind_ == locking::Kind::lock) {
-    look_.act = locking::ended(record->holders.front(), world);
-    if (lock_.held_by_this_thread(record->holders.front().fence)) return Step::deadlock;
-  } else {
-    look_.act = own || !record || record->kind != wish.kind ||
-                locking::is_free(*record, wish.hold.mode, wish.hold.count, world);
+  look_ = locking::look(record, wish, world);
+  // Once for one who only tries: it does so many times a millisecond.
+  if (look_.wake && (ticket_ != 0 || tries_ == 0)) store_.wake(look_.wake->session, look_.wake->agent);
+  if (ticket_ != 0 || !record) return Step::go_on;
+  for (const locking::Hold& hold : record->holders) {
+    if (hold.who != agent_) continue;
+    if (lock_.kind_ == locking::Kind::rlock) look_.act = true;
+    if (lock_.kind_ == locking::Kind::lock && lock_.held_by_this_thread(hold.fence)) return Step::deadlock;
   }
   return Step::go_on;
 }

@@ -2,6 +2,7 @@
 #include "locks/record.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace dcache::locking {
@@ -363,12 +364,15 @@ Result clear(const std::optional<LockRecord>& record, std::optional<std::uint64_
 }
 
 Look look(const std::optional<LockRecord>& record, const Wish& wish, const World& world) {
-  const Wait* const own = record ? find_wait(*record, wish.ticket) : nullptr;
-  if (own == nullptr || own->late) return {.act = true};
-  Look look{.ahead = static_cast<std::size_t>(own - record->waiters.data())};
+  if (!record || !compatible(*record, wish)) return {.act = true};
+  const bool queued = wish.ticket != 0;
+  const Wait* const own = find_wait(*record, wish.ticket);
+  if (queued && (own == nullptr || own->late)) return {.act = true};
+  const auto ahead = queued ? own - record->waiters.data() : std::ssize(record->waiters);
+  Look look{.ahead = static_cast<std::size_t>(ahead)};
 
   const Wait* const turn = record->turn ? find_wait(*record, record->turn->ticket) : nullptr;
-  if (is_free(*record, own->mode, own->count, world)) {
+  if (is_free(*record, wish.hold.mode, wish.hold.count, world)) {
     const Wait* const before = blocker(*record, wish, world);
     const bool standing =
         turn != nullptr && record->turn->until > world.boottime_us && !is_dead(*turn, world);
@@ -384,6 +388,7 @@ Look look(const std::optional<LockRecord>& record, const Wish& wish, const World
     if (first != nullptr && is_free_for(*record, *first, world)) return {.act = true};
   }
 
+  if (!queued) return look;
   for (const Wait* before = own; before != record->waiters.data();) {
     --before;
     if (is_dead(*before, world)) continue;

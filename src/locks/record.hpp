@@ -180,7 +180,7 @@ struct Result {
 [[nodiscard]] Result clear(const std::optional<LockRecord>& record, std::optional<std::uint64_t> fence,
                            bool force, std::uint64_t number, const World& world);
 
-/// What a waiter that has read the record does next.
+/// What a waiter, or one who is not in the queue yet, does next after reading the record.
 struct Look {
   bool act = false;                       ///< an `acquire` may come to something now
   std::optional<std::int64_t> next = {};  ///< look again at this time, in microseconds since boot

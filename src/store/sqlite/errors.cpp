@@ -77,7 +77,7 @@ bool Retry::pause() noexcept {
     return true;
   }
   thread_local std::minstd_rand random(std::random_device{}());
-  const int ceiling = 50 * std::min(20, tries_);
+  const int ceiling = 20 * std::min(10, tries_);
   auto nap = microseconds(ceiling / 2 + std::uniform_int_distribution<int>(0, ceiling / 2)(random));
   if (deadline_ != kNoDeadline) nap = std::min(nap, ceil<microseconds>(deadline_ - steady_clock::now()));
   platform::sleep_for(nap);
