@@ -157,7 +157,7 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::change(locking::Queue
       },
       patience());
   ticket_ = result.ticket;
-  const auto own = !result.record ? nullptr : [&]() -> const locking::Hold* {
+  const auto own = !result.record ? nullptr : [&, &result = result]() -> const locking::Hold* {
     for (const locking::Hold& hold : result.record->holders) {
       if (hold.who == agent_) return &hold;
     }
