@@ -89,7 +89,8 @@ struct LockOptions {
   Tags tags = {};          ///< shown by `locks`, which can select by them
   std::string label = {};  ///< what people see beside the owner; at most 256 bytes
   /// The grant outlives `unlock`, the handle and the process, until its lease (needed) ends by the wall
-  /// clock: at most once in a while, whoever comes. Only `release` and `clear_lock` end it earlier.
+  /// clock: at most once in a while, whoever comes. `release` instead of `unlock` ends it at once, as
+  /// `clear_lock` does.
   bool keep = false;
   /// Longest time that one grant may be held, renewals included: `renew` moves no lease beyond it.
   std::optional<Duration> max_hold = {};
@@ -209,8 +210,8 @@ class DCACHE_EXPORT SyncLock : public LockHandle {
   SyncLock(Cache& cache, ByteView key, LockOptions options = {});
 };
 
-/// A re-entrant lock that belongs to a thread: owner "pid-tid" and a count, changed in one transaction. If the
-/// thread ends while it holds it, the next one takes it over and is told (`previous_owner_died`).
+/// A re-entrant lock that belongs to a thread: owner "pid-tid" and a count, changed in one transaction. If
+/// the thread ends while it holds it, the next one takes it over and is told (`previous_owner_died`).
 class DCACHE_EXPORT SyncRLock : public LockHandle {
  public:
   SyncRLock(Cache& cache, ByteView key, LockOptions options = {});

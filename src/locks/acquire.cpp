@@ -36,9 +36,6 @@ constexpr auto kSpin = std::chrono::microseconds(50);
 /// Most waits are over before this; only then is it worth having the holder watched.
 constexpr auto kFirstSleep = std::chrono::milliseconds(1);
 
-/// A turn stands for 5 ms: one whom nothing wakes must come by more often.
-constexpr auto kTurnPoll = std::chrono::milliseconds(2);
-
 constexpr auto kTellPeriod = std::chrono::seconds(1);
 
 }  // namespace
@@ -65,7 +62,6 @@ class LockHandle::Impl::Attempt {
   Step spin();
   Step stand_in_line();
   Step wait_for_turn();
-  Step poll();
   void doze(std::optional<std::uint32_t> seen);
   void watch();
   void leave() noexcept;
@@ -86,6 +82,7 @@ class LockHandle::Impl::Attempt {
   steady_clock::time_point told_{};
   std::uint64_t tries_ = 0;
   std::uint64_t ticket_ = 0;
+  locking::Pause pause_{lock_.options_.backoff, deadline_, stop_};
   int slept_ = 0;
   locking::Look look_;  ///< what the record said when it was last seen
   std::vector<std::pair<std::string, std::shared_ptr<void>>> watched_;
@@ -251,7 +248,7 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::stand_in_line() {
     tell();
   }
   on_stop.reset();
-  return store_.wake_word(agent_.agent) ? wait_for_turn() : poll();
+  return wait_for_turn();
 }
 
 /// In the queue of the record, asleep until woken.
@@ -289,8 +286,8 @@ void LockHandle::Impl::Attempt::doze(std::optional<std::uint32_t> seen) {
     until = std::min(until, locking::deadline_after(std::chrono::microseconds(left + 1)));
   }
   if (!seen) {
-    until = std::min(until, steady_clock::now() + kTurnPoll);
-    platform::sleep_for(until - steady_clock::now());
+    // Nothing can wake us: a turn is seen in time only if we look that often.
+    static_cast<void>(pause_.wait());
   } else {
     if (slept_ == 0) until = std::min(until, steady_clock::now() + kFirstSleep);
     store_.sleep(agent_.agent, *seen, until);
@@ -309,18 +306,6 @@ void LockHandle::Impl::Attempt::watch() {
         session, known != watched_.end() ? std::move(known->second) : store_.watch(session, agent_.agent));
   }
   watched_ = std::move(watched);
-}
-
-/// Where nothing can wake us.
-LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::poll() {
-  locking::Pause pause(lock_.options_.backoff, deadline_, stop_);
-  for (;;) {
-    const locking::Pause::Ended ended = pause.wait();
-    check_stop();
-    if (ended == locking::Pause::Ended::deadline) return Step::timeout;
-    tell();
-    if (const Step step = try_again(); step != Step::go_on) return step;
-  }
 }
 
 /// A place in the queue is never left behind: who gives up tells those behind it.

@@ -169,14 +169,15 @@ Release LockHandle::Impl::release() {
 }
 
 /// What a release that could not be committed leaves behind: the same release, without this handle.
-std::function<bool(detail::CacheState&)> LockHandle::Impl::later() const {
-  return [key = key_, who = who_, fence = fence_](detail::CacheState& state) {
+std::function<bool(detail::CacheState&)> LockHandle::Impl::later(bool keep) const {
+  return [key = key_, who = who_, fence = fence_, keep](detail::CacheState& state) {
     try {
       Store& store = locking::store_for(state, key);
       static_cast<void>(locking::change_record(
           store, state, key,
           [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
-            return locking::release(old, who, fence, 1, locking::world_of(store));
+            return keep ? locking::leave_kept(old, who, fence)
+                        : locking::release(old, who, fence, 1, locking::world_of(store));
           },
           locking::deadline_after(kRetryPatience)));
       return true;
@@ -195,19 +196,30 @@ void LockHandle::Impl::throw_not_owner() const {
   throw NotOwner(text);
 }
 
+/// What unlocking means for a kept grant; false if there is more to release, or nothing.
+bool LockHandle::Impl::leave_kept() {
+  std::function<bool(detail::CacheState&)> leave;
+  {
+    platform::MutexLock lock(mutex_);
+    if (levels_ != 1 || count_ > 1) return false;
+    leave = later(true);
+    forget(false);
+    if (kind_ == locking::Kind::rlock) locking::forget_grant(who_, key_);
+  }
+  if (!leave(*state_)) state_->keep(leave);
+  return true;
+}
+
 void LockHandle::Impl::unlock() {
   if (state_->forked()) return;
-  if (options_.keep) {
-    platform::MutexLock lock(mutex_);
-    if (levels_ == 1) return forget(false);
-  }
+  if (options_.keep && leave_kept()) return;
   try {
     if (release() != Release::not_owner) return;
   } catch (const Error& failed) {
     {
       platform::MutexLock lock(mutex_);
       if (levels_ == 0) throw;
-      state_->keep(later());
+      state_->keep(later(false));
       --levels_;
     }
     state_->report(failed);
@@ -254,12 +266,13 @@ void LockHandle::Impl::renew() {
 }
 
 void LockHandle::Impl::destroy() noexcept {
-  if (state_->forked() || options_.keep) return;
+  if (state_->forked()) return;
   platform::MutexLock lock(mutex_);
   while (levels_ > 0) {
     // Whichever thread destroys it: the grant is the handle's to give back.
     try {
-      if (!later()(*state_)) state_->keep(later());
+      const auto give_back = later(options_.keep && levels_ == 1);
+      if (!give_back(*state_)) state_->keep(give_back);
     } catch (const std::exception&) {
       return;
     }

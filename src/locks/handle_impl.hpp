@@ -61,7 +61,8 @@ class LockHandle::Impl {
 
  private:
   class Attempt;
-  [[nodiscard]] std::function<bool(detail::CacheState&)> later() const DCACHE_REQUIRES(mutex_);
+  bool leave_kept();
+  [[nodiscard]] std::function<bool(detail::CacheState&)> later(bool keep) const DCACHE_REQUIRES(mutex_);
   void forget(bool lost) DCACHE_REQUIRES(mutex_);
   void tell_lost(std::uint64_t fence) const;
   [[noreturn]] void throw_not_owner() const;

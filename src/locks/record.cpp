@@ -324,6 +324,17 @@ Result renew(const std::optional<LockRecord>& record, const Agent& who, std::uin
   return unchanged(Outcome::lost, record);
 }
 
+Result leave_kept(const std::optional<LockRecord>& record, const Agent& who, std::uint64_t fence) {
+  if (!record) return unchanged(Outcome::lost, record);
+  LockRecord left = *record;
+  for (Hold& hold : left.holders) {
+    if (hold.who != who || hold.fence != fence || !hold.keep) continue;
+    hold.who.agent = 0;  // which nobody has
+    return {.outcome = Outcome::released, .changed = true, .record = std::move(left)};
+  }
+  return unchanged(Outcome::lost, record);
+}
+
 Result abandon(const std::optional<LockRecord>& record, const Agent& who, std::uint64_t fence,
                const World& world) {
   if (!record) return unchanged(Outcome::lost, record);

@@ -167,6 +167,10 @@ struct Result {
 [[nodiscard]] Result renew(const std::optional<LockRecord>& record, const Agent& who, std::uint64_t fence,
                            std::int64_t lease, const World& world);
 
+/// The holder of a kept grant goes, and leaves it to its lease: from now on it is nobody's.
+[[nodiscard]] Result leave_kept(const std::optional<LockRecord>& record, const Agent& who,
+                                std::uint64_t fence);
+
 /// The thread that holds a grant has ended without giving it back: the next one takes it over, and is told.
 [[nodiscard]] Result abandon(const std::optional<LockRecord>& record, const Agent& who, std::uint64_t fence,
                              const World& world);

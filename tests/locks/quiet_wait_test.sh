@@ -9,7 +9,7 @@ strace -o /dev/null true 2>/dev/null || exit 77 # not allowed here
 
 wait_seconds=3
 settle_seconds=0.5     # to find its place in the queue
-most_wakings=30        # a second, of all its threads: it looks by itself about 20 times
+most_wakings=21        # a second, of all its threads: it looks by itself every 50 ms
 work=$(mktemp -d "${TMPDIR:-/tmp}/dcache-test-strace-XXXXXX")
 finish() {
   local status=$?
