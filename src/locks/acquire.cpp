@@ -36,6 +36,9 @@ constexpr auto kSpin = std::chrono::microseconds(50);
 /// Most waits are over before this; only then is it worth having the holder watched.
 constexpr auto kFirstSleep = std::chrono::milliseconds(1);
 
+/// A wait for the store that a stop request must end is cut into such.
+constexpr auto kStopSlice = std::chrono::milliseconds(25);
+
 constexpr auto kTellPeriod = std::chrono::seconds(1);
 
 }  // namespace
@@ -69,7 +72,8 @@ class LockHandle::Impl::Attempt {
   void check_stop() const;
   [[nodiscard]] bool over() const { return deadline_ != kNoDeadline && steady_clock::now() >= deadline_; }
   [[nodiscard]] bool add();
-  [[nodiscard]] Deadline patience() const;
+  template <class F>
+  auto patiently(F f);
   [[nodiscard]] Step count_try();
   static Failed failed(Step step);
 
@@ -88,9 +92,21 @@ class LockHandle::Impl::Attempt {
   std::vector<std::pair<std::string, std::shared_ptr<void>>> watched_;
 };
 
-Deadline LockHandle::Impl::Attempt::patience() const {
+/// Runs a transaction, which may have to wait for those of others: in slices if that must be broken off when
+/// a stop is requested.
+template <class F>
+auto LockHandle::Impl::Attempt::patiently(F f) {
   const auto most = std::min<Duration>(kStorePatience, lock_.state_->options().timeout);
-  return std::max(deadline_, locking::deadline_after(most));
+  const Deadline end = std::max(deadline_, locking::deadline_after(most));
+  for (;;) {
+    const Deadline slice = stop_ == nullptr ? end : std::min(end, steady_clock::now() + kStopSlice);
+    try {
+      return f(slice);
+    } catch (const Timeout&) {
+      check_stop();
+      if (steady_clock::now() >= end) throw;
+    }
+  }
 }
 
 LockHandle::Impl::Failed LockHandle::Impl::Attempt::failed(Step step) {
@@ -129,13 +145,12 @@ bool LockHandle::Impl::Attempt::add() {
   const locking::Wish wish = lock_.wish(store_);
   locking::LockRecord record{.kind = wish.kind, .limit = wish.limit, .holders = {wish.hold}};
   std::string bytes;
-  const bool added = store_.add_record(
-      Space::locks, lock_.key_,
-      [&](std::uint64_t number) {
-        record.fence = record.holders.front().fence = number;
-        return bytes = locking::print(record);
-      },
-      patience());
+  const auto make = [&](std::uint64_t number) {
+    record.fence = record.holders.front().fence = number;
+    return bytes = locking::print(record);
+  };
+  const bool added = patiently(
+      [&](Deadline deadline) { return store_.add_record(Space::locks, lock_.key_, make, deadline); });
   if (added) lock_.granted(record.holders.front(), std::move(bytes), false);
   return added;
 }
@@ -146,13 +161,13 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::change(locking::Queue
   wish.ticket = ticket_;
   wish.queue = queue;
   locking::World world = locking::world_of(store_);
-  const auto [result, bytes] = locking::change_record(
-      store_, *lock_.state_, lock_.key_,
-      [&](const std::optional<locking::LockRecord>& old, std::uint64_t number) {
-        world.boottime_us = locking::boottime_us();  // the transaction may have waited for its turn
-        return locking::acquire(old, wish, number, world);
-      },
-      patience());
+  const auto ask = [&](const std::optional<locking::LockRecord>& old, std::uint64_t number) {
+    world.boottime_us = locking::boottime_us();  // the transaction may have waited for its turn
+    return locking::acquire(old, wish, number, world);
+  };
+  const auto [result, bytes] = patiently([&](Deadline deadline) {
+    return locking::change_record(store_, *lock_.state_, lock_.key_, ask, deadline);
+  });
   ticket_ = result.ticket;
   const auto own = !result.record ? nullptr : [&, &result = result]() -> const locking::Hold* {
     for (const locking::Hold& hold : result.record->holders) {

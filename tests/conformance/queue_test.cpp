@@ -165,6 +165,21 @@ ENGINE_TEST("a waiter that is cancelled leaves no trace, and the one behind it m
   }
 }
 
+ENGINE_TEST("a stop request ends a wait for a store that is busy, too") {
+  cache.transact([&](Transaction& transaction) {
+    transaction.set("keeps", "the store");
+    std::stop_source stop;
+    auto waiting = std::async(std::launch::async, [&] {
+      SyncLock lock(cache, "k", {.timeout = forever});
+      lock.lock(stop.get_token());
+    });
+    CHECK(waiting.wait_for(50ms) == std::future_status::timeout);
+    stop.request_stop();
+    CHECK_THROWS_AS(waiting.get(), Cancelled);
+  });
+  CHECK(locks(cache).empty());
+}
+
 ENGINE_TEST("max_tries looks that often and no more, in the queue as well") {
   SyncLock lock(cache, "k");
   lock.lock();
