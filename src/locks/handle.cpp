@@ -231,23 +231,21 @@ void LockHandle::Impl::unlock() {
 void LockHandle::Impl::renew() {
   Store& store = locking::store_for(*state_, key_);
   const locking::Agent self = me(store);
-  std::uint64_t fence = 0;
-  {
-    platform::MutexLock lock(mutex_);
-    if (levels_ > 0 && who_ == self) fence = fence_;
-  }
+  const std::uint64_t fence = held_fence(store, self);
   if (fence == 0) throw_not_owner();
   const locking::Wish wanted = wish(store);
-  if (!wanted.hold.lease) {
+  const auto throw_without_lease = [&] {
     throw InvalidArgument(locking::name_of(key_) +
                           " was taken without a lease, so there is none to renew: set LockOptions::lease");
-  }
+  };
+  if (!wanted.hold.lease) throw_without_lease();
   auto [result, bytes] = locking::change_record(
       store, *state_, key_,
       [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
         return locking::renew(old, self, fence, *wanted.hold.lease, locking::world_of(store));
       },
       locking::deadline_after(state_->options().timeout));
+  if (result.outcome == locking::Outcome::refused) throw_without_lease();
   const bool renewed = result.outcome == locking::Outcome::renewed;
   bool news = false;
   {
@@ -298,19 +296,23 @@ bool LockHandle::Impl::owned() {
   return false;
 }
 
+/// Of the grant that this handle has or, of a re-entrant lock, the thread through any handle; 0, which no
+/// grant has, if there is none.
+std::uint64_t LockHandle::Impl::held_fence(Store& store, const locking::Agent& self) const {
+  {
+    platform::MutexLock lock(mutex_);
+    if (levels_ > 0 && who_ == self) return fence_;
+  }
+  if (kind_ != locking::Kind::rlock) return 0;
+  const std::optional<locking::LockRecord> record = locking::read_record(store, key_, *state_);
+  const locking::Hold* const hold = find_hold(record, self);
+  return hold != nullptr ? hold->fence : 0;
+}
+
 Guard LockHandle::Impl::guard() {
   Store& store = locking::store_for(*state_, key_, locking::Inside::allowed);
   const locking::Agent self = me(store);
-  std::uint64_t fence = 0;  // which no grant has
-  {
-    platform::MutexLock lock(mutex_);
-    if (levels_ > 0 && who_ == self) fence = fence_;
-  }
-  // The thread may hold it through another handle.
-  if (fence == 0 && kind_ == locking::Kind::rlock) {
-    const std::optional<locking::LockRecord> record = locking::read_record(store, key_, *state_);
-    if (const locking::Hold* const hold = find_hold(record, self)) fence = hold->fence;
-  }
+  const std::uint64_t fence = held_fence(store, self);
   const auto holds = [self, fence](const std::string* bytes) {
     const auto record = bytes != nullptr ? locking::parse(*bytes) : std::nullopt;
     const locking::Hold* const hold = find_hold(record, self);

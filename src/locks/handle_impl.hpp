@@ -62,6 +62,7 @@ class LockHandle::Impl {
  private:
   class Attempt;
   bool leave_kept();
+  [[nodiscard]] std::uint64_t held_fence(Store& store, const locking::Agent& self) const;
   [[nodiscard]] std::function<bool(detail::CacheState&)> later(bool keep) const DCACHE_REQUIRES(mutex_);
   void forget(bool lost) DCACHE_REQUIRES(mutex_);
   void tell_lost(std::uint64_t fence) const;

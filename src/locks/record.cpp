@@ -310,6 +310,7 @@ Result renew(const std::optional<LockRecord>& record, const Agent& who, std::uin
   Draft draft(*record, world);
   for (Hold& hold : draft->holders) {
     if (hold.who != who || hold.fence != fence) continue;
+    if (!hold.lease) return unchanged(Outcome::refused, record);
     const std::int64_t now = hold.keep ? world.wall_us : world.boottime_us;
     const std::int64_t end = std::min(lease, hold.most.value_or(lease));
     if (end <= now) break;

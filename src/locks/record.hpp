@@ -163,7 +163,7 @@ struct Result {
                              std::optional<std::uint64_t> fence, std::uint64_t count, const World& world);
 
 /// Moves the end of a grant's lease to `lease`, or to its utmost. A lease that is over is renewed as long as
-/// nobody else got the lock.
+/// nobody else got the lock; a grant without a lease gets none (Outcome::refused).
 [[nodiscard]] Result renew(const std::optional<LockRecord>& record, const Agent& who, std::uint64_t fence,
                            std::int64_t lease, const World& world);
 

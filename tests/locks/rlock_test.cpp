@@ -148,6 +148,22 @@ TEST_CASE_FIXTURE(OneCache, "a lock whose thread has ended goes to the next one,
   CHECK(levels(other) == 1);
 }
 
+TEST_CASE_FIXTURE(OneCache,
+                  "a thread renews its lease through any handle, but not one that it never asked for") {
+  SyncRLock leased(cache, "k", {.lease = 20s});
+  SyncRLock longer(cache, "k", {.lease = 40s});
+  leased.lock();
+  longer.renew();
+  CHECK(leased.holder()->lease_left > Duration(30s));
+  leased.unlock();
+  CHECK_THROWS_AS(longer.renew(), NotOwner);
+  SyncRLock plain(cache, "k");
+  plain.lock();
+  CHECK_THROWS_AS(plain.renew(), InvalidArgument);
+  CHECK_THROWS_AS(longer.renew(), InvalidArgument);
+  CHECK(plain.holder()->lease_left == std::nullopt);
+}
+
 TEST_CASE_FIXTURE(OneCache, "who waits for a thread that ends while it holds the lock gets it") {
   SyncRLock lock(cache, "k");
   std::promise<void> holding;
