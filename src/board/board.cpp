@@ -29,6 +29,8 @@ constexpr std::int64_t kRetryPeriod = 1'000'000'000;
 /// Another process may make or replace the file while we open it; it does not go on for ever.
 constexpr int kTries = 3;
 
+constexpr std::int64_t kLeftoverSeconds = 60;
+
 Header header_for(std::string_view uuid) {
   Header header{.magic = kMagic, .layout = kLayout, .bytes = kBytes};
   std::copy_n(uuid.begin(), std::min(uuid.size(), header.uuid.size()), header.uuid.begin());
@@ -182,8 +184,22 @@ bool Board::may_make() const {
          platform::may_change(directory_) && !platform::file_size_is_limited();
 }
 
+/// Boards in the making that a killed process left behind. Making one takes moments.
+void Board::remove_leftovers() const {
+  const std::string prefix = path_.filename().native() + ".";
+  const std::int64_t now = platform::now().unix_nanoseconds() / 1'000'000'000;
+  for (const std::string& name : platform::names_in(directory_)) {
+    if (!name.starts_with(prefix)) continue;
+    const std::filesystem::path path = directory_ / name;
+    const platform::FileInfo info = platform::file_info(path);
+    if (info.type == platform::FileType::regular && now - info.changed > kLeftoverSeconds)
+      platform::remove_file(path);
+  }
+}
+
 /// Makes a whole board under another name, then gives it its own: nobody ever finds half a board.
 void Board::make(Found instead_of) const {
+  remove_leftovers();
   const TemporaryName name(path_);
   if (!platform::create_file(name.path())) return;
   const platform::ForkClosedFd file(platform::open_private_file(name.path(), false));

@@ -51,6 +51,7 @@ class Board {
   Found open() DCACHE_REQUIRES(mutex_);
   [[nodiscard]] bool may_make() const;
   void make(Found instead_of) const;
+  void remove_leftovers() const;
 
   const std::filesystem::path directory_;
   const std::filesystem::path path_;

@@ -35,7 +35,7 @@ FileInfo info_of(const struct stat& info) noexcept {
   if (S_ISREG(info.st_mode)) type = FileType::regular;
   if (S_ISLNK(info.st_mode)) type = FileType::symlink;
   if (S_ISDIR(info.st_mode)) type = FileType::directory;
-  return {type, id_of(info), static_cast<std::uint64_t>(info.st_size), info.st_uid};
+  return {type, id_of(info), static_cast<std::uint64_t>(info.st_size), info.st_uid, info.st_mtime};
 }
 
 void make_directory(const std::filesystem::path& path, Create create) {

@@ -39,6 +39,7 @@ struct FileInfo {
   FileId id;
   std::uint64_t size = 0;
   std::uint32_t owner = 0;
+  std::int64_t changed = 0;  ///< when its bytes were last changed, in Unix seconds
 };
 
 /// What is at `path`; a symbolic link is not followed.

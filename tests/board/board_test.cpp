@@ -91,6 +91,16 @@ TEST_CASE_FIXTURE(Place, "a board has mode 0600, whatever the umask, and leaves 
   }
 }
 
+TEST_CASE_FIXTURE(Place, "what a killed maker left behind goes when the next board is made, once it is old") {
+  const fs::path old = path().native() + ".old";
+  const fs::path young = path().native() + ".young";
+  for (const fs::path& leftover : {old, young}) write_file(leftover, "half a board");
+  fs::last_write_time(old, fs::file_time_type::clock::now() - 2min);
+  CHECK(board().word(kSlot).has_value());
+  CHECK_FALSE(fs::exists(old));
+  CHECK(fs::exists(young));
+}
+
 TEST_CASE_FIXTURE(Place, "all who make one at the same time end up with the same board") {
   for (int round = 0; round < rounds(10); ++round) {
     std::vector<std::unique_ptr<Board>> boards;
