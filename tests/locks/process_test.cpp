@@ -238,10 +238,11 @@ TEST_SUITE("process") {
     Worker worker({"fork", "orphan", path()});
     REQUIRE(worker.line() == "orphan");
     worker.say("work");
+    REQUIRE(eventually([&] { return Cache(path()).contains("child0"); }, 60s));
     constexpr int kOthers = 40;
     for (int round = 0; round < kOthers; ++round) {
       // Nobody but the child has the cache open now; whoever opens it must not take it for abandoned.
-      Cache other(path(), {.timeout = 5s});
+      Cache other(path());
       const std::string key = "other" + std::to_string(round);
       other.set(key, key);
       CHECK(other.get(key) == key);
