@@ -37,8 +37,8 @@
 
 namespace dcache {
 
-/// How to wait between tries: first `base`, doubled at every try up to
-/// `cap`; of each wait one half is certain and the other random ("equal jitter").
+/// How to wait between tries: first `base`, doubled at every try up to `cap`; of each wait one half is certain
+/// and the other random ("equal jitter").
 struct Backoff {
   Duration base = std::chrono::microseconds(100);
   Duration cap = std::chrono::milliseconds(5);
@@ -83,8 +83,8 @@ struct LockOptions {
   /// with the holder. Counted in time since boot, suspended time included.
   std::optional<Duration> lease = {};
   /// First come, first served: it neither overtakes who waits nor is overtaken. By default a lock that
-  /// becomes free may go to whoever asks first, until somebody has waited for 2 ms: that is several times
-  /// faster where many hold it shortly, as it need not wait for a sleeper to wake up.
+  /// becomes free may go to whoever asks first, until somebody has waited for 2 ms, so that it need not always
+  /// wait for a sleeper to wake up. A waiter that is not there within 5 ms of its turn is passed over.
   bool fair = false;
   Tags tags = {};          ///< shown by `locks`, which can select by them
   std::string label = {};  ///< what people see beside the owner; at most 256 bytes
@@ -92,7 +92,7 @@ struct LockOptions {
   /// clock: at most once in a while, whoever comes. `release` instead of `unlock` ends it at once, as
   /// `clear_lock` does.
   bool keep = false;
-  /// Longest time that one grant may be held, renewals included: `renew` moves no lease beyond it.
+  /// Longest time that one grant may be held, renewals included: then it ends as a lease does.
   std::optional<Duration> max_hold = {};
   /// Looks at the record of the lock in one `lock()` call before Timeout; 0 = as many as the time allows.
   std::uint64_t max_tries = 0;
