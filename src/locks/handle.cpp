@@ -253,7 +253,11 @@ void LockHandle::Impl::renew() {
   {
     platform::MutexLock lock(mutex_);
     if (fence_ == fence && levels_ > 0) {
-      if (renewed) bytes_ = std::move(bytes);
+      if (const locking::Hold* const hold = find_hold(result.record, self); renewed && hold != nullptr) {
+        // As bytes and count go together: the thread may have gone deeper by another handle.
+        bytes_ = std::move(bytes);
+        count_ = hold->count;
+      }
       news = !renewed && !lost_;
       lost_ = !renewed;
     }

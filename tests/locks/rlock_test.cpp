@@ -117,6 +117,18 @@ TEST_CASE_FIXTURE(OneCache, "levels that were taken through one handle may be re
   CHECK(one.release() == Release::released);
 }
 
+TEST_CASE_FIXTURE(OneCache, "renewing by one handle leaves the levels of another in place") {
+  SyncRLock one(cache, "k", {.lease = 60s});
+  SyncRLock two(cache, "k", {.lease = 60s});
+  one.lock();
+  two.lock();
+  one.renew();
+  one.unlock();
+  CHECK(two.owned());
+  CHECK(levels(two) == 1);
+  CHECK(two.release() == Release::released);
+}
+
 TEST_CASE_FIXTURE(OneCache, "a handle that is destroyed gives back its own levels and no others") {
   SyncRLock outer(cache, "k");
   outer.lock();
