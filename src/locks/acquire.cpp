@@ -133,6 +133,7 @@ bool LockHandle::Impl::Attempt::add() {
       Space::locks, lock_.key_,
       [&](std::uint64_t number) {
         record.fence = record.holders.front().fence = number;
+        lock_.begin_now(record.holders.front());
         return bytes = locking::print(record);
       },
       patience());
@@ -149,7 +150,10 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::change(locking::Queue
   const auto [result, bytes] = locking::change_record(
       store_, *lock_.state_, lock_.key_,
       [&](const std::optional<locking::LockRecord>& old, std::uint64_t number) {
-        world.boottime_us = locking::boottime_us();  // the transaction may have waited for its turn
+        // The transaction may have waited for its turn.
+        world.boottime_us = locking::boottime_us();
+        world.wall_us = locking::wall_us();
+        lock_.begin_now(wish.hold);
         return locking::acquire(old, wish, number, world);
       },
       patience());

@@ -53,6 +53,13 @@ locking::Wish LockHandle::Impl::wish(Store& store) const {
   hold.owner = std::to_string(platform::pid());
   hold.owner.append(1, '-').append(std::to_string(platform::tid()));
   hold.who = me(store);
+  hold.keep = options_.keep;
+  hold.label = options_.label;
+  hold.tags = options_.tags.names();
+  return wish;
+}
+
+void LockHandle::Impl::begin_now(locking::Hold& hold) const {
   hold.since = locking::wall_us();
   const std::int64_t now = options_.keep ? hold.since : locking::boottime_us();
   if (options_.lease) hold.lease = locking::microseconds_after(now, *options_.lease);
@@ -60,10 +67,6 @@ locking::Wish LockHandle::Impl::wish(Store& store) const {
     hold.most = locking::microseconds_after(now, *options_.max_hold);
     hold.lease = std::min(hold.lease.value_or(*hold.most), *hold.most);
   }
-  hold.keep = options_.keep;
-  hold.label = options_.label;
-  hold.tags = options_.tags.names();
-  return wish;
 }
 
 void LockHandle::Impl::granted(const locking::Hold& hold, std::string bytes, bool owner_died) {
@@ -237,15 +240,16 @@ void LockHandle::Impl::renew() {
     if (levels_ > 0 && who_ == self) fence = fence_;
   }
   if (fence == 0) throw_not_owner();
-  const locking::Wish wanted = wish(store);
-  if (!wanted.hold.lease) {
+  if (!options_.lease && !options_.max_hold) {
     throw InvalidArgument(locking::name_of(key_) +
                           " was taken without a lease, so there is none to renew: set LockOptions::lease");
   }
   auto [result, bytes] = locking::change_record(
       store, *state_, key_,
       [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
-        return locking::renew(old, self, fence, *wanted.hold.lease, locking::world_of(store));
+        locking::Hold anew;
+        begin_now(anew);
+        return locking::renew(old, self, fence, *anew.lease, locking::world_of(store));
       },
       locking::deadline_after(state_->options().timeout));
   const bool renewed = result.outcome == locking::Outcome::renewed;

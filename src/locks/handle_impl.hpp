@@ -35,8 +35,11 @@ class LockHandle::Impl {
 
   /// Who asks, from this thread.
   [[nodiscard]] locking::Agent me(Store& store) const;
-  /// A request as of now, outside of the queue.
+  /// A request outside of the queue, without its times.
   [[nodiscard]] locking::Wish wish(Store& store) const;
+  /// Puts in when a grant begins and ends. To be called inside the transaction, which may have had to wait:
+  /// a lease must not be over before anybody knows of it.
+  void begin_now(locking::Hold& hold) const;
   /// Notes what was granted; `bytes` is the record if it is nothing but this grant.
   void granted(const locking::Hold& hold, std::string bytes, bool owner_died);
   /// Whether this thread holds by this handle the grant with that fence, for as long as it likes.

@@ -167,6 +167,31 @@ TEST_CASE("release throws when it cannot be committed, and the lock is still hel
 }
 
 TEST_CASE_FIXTURE(OneCache,
+                  "a lease begins with the grant or renewal, however long the store kept it waiting") {
+  const auto keep_busy = [&] {
+    std::promise<void> writing;
+    auto busy = std::async(std::launch::async, [&cache = cache, &writing] {
+      cache.transact([&](Transaction& transaction) {
+        transaction.set("keeps", "the store");
+        writing.set_value();
+        std::this_thread::sleep_for(700ms);
+      });
+    });
+    writing.get_future().wait();
+    return busy;
+  };
+  SyncLock lock(cache, "k", {.lease = 500ms});
+  {
+    const auto busy = keep_busy();
+    lock.lock();
+    CHECK(lock.owned());
+  }
+  const auto busy = keep_busy();
+  CHECK_NOTHROW(lock.renew());
+  CHECK(lock.owned());
+}
+
+TEST_CASE_FIXTURE(OneCache,
                   "a lock that is unlocked inside a transaction is free when the transaction is over") {
   SyncLock lock(cache, "k");
   lock.lock();
