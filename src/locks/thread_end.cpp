@@ -36,7 +36,12 @@ class Grants {
   }
 
   void add(Grant grant) {
-    remove(grant.who, grant.key);
+    // Another Cache object may have gone by then, so one entry for each.
+    std::erase_if(grants_, [&](const Grant& one) {
+      return one.who == grant.who && one.key == grant.key &&
+             (one.fence != grant.fence || one.state.expired() ||
+              (!one.state.owner_before(grant.state) && !grant.state.owner_before(one.state)));
+    });
     grants_.push_back(std::move(grant));
   }
 

@@ -160,6 +160,25 @@ TEST_CASE_FIXTURE(OneCache, "a lock whose thread has ended goes to the next one,
   CHECK(levels(other) == 1);
 }
 
+TEST_CASE_FIXTURE(OneCache, "a thread's end is seen whichever of its Cache objects has gone before") {
+  for (const bool first_goes : {true, false}) {
+    CAPTURE(first_goes);
+    Cache stays(path());
+    SyncRLock kept(stays, "k");
+    elsewhere([&] {
+      Cache goes(path());
+      SyncRLock gone(goes, "k");
+      (first_goes ? gone : kept).lock();
+      (first_goes ? kept : gone).lock();
+      gone.unlock();
+      return 0;
+    });
+    SyncRLock other(cache, "k");
+    CHECK(other.try_lock());
+    CHECK(other.previous_owner_died());
+  }
+}
+
 TEST_CASE_FIXTURE(OneCache, "who waits for a thread that ends while it holds the lock gets it") {
   SyncRLock lock(cache, "k");
   std::promise<void> holding;
