@@ -21,6 +21,22 @@ namespace {
 /// How long a release that failed once may hold up the call that tries it again.
 constexpr auto kRetryPatience = std::chrono::milliseconds(100);
 
+/// Gives back one level of a grant, or leaves a kept one to its lease.
+locking::Outcome give_back(detail::CacheState& state, const std::string& key, const locking::Agent& who,
+                           std::uint64_t fence, bool keep, Deadline deadline) {
+  Store& store = locking::store_for(state, key);
+  const locking::Changed changed = locking::change_record(
+      store, state, key,
+      [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
+        return keep ? locking::leave_kept(old, who, fence)
+                    : locking::release(old, who, fence, 1, locking::world_of(store));
+      },
+      deadline);
+  // Of another thread there is no note here.
+  if (changed.result.outcome == locking::Outcome::released) locking::forget_grant(who, key);
+  return changed.result.outcome;
+}
+
 /// The grant that `who` has, or none.
 const locking::Hold* find_hold(const std::optional<locking::LockRecord>& record, const locking::Agent& who) {
   if (!record) return nullptr;
@@ -175,14 +191,7 @@ Release LockHandle::Impl::release() {
 std::function<bool(detail::CacheState&)> LockHandle::Impl::later(bool keep) const {
   return [key = key_, who = who_, fence = fence_, keep](detail::CacheState& state) {
     try {
-      Store& store = locking::store_for(state, key);
-      static_cast<void>(locking::change_record(
-          store, state, key,
-          [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
-            return keep ? locking::leave_kept(old, who, fence)
-                        : locking::release(old, who, fence, 1, locking::world_of(store));
-          },
-          locking::deadline_after(kRetryPatience)));
+      static_cast<void>(give_back(state, key, who, fence, keep, locking::deadline_after(kRetryPatience)));
       return true;
     } catch (const std::exception&) {
       return state.forked();
@@ -201,15 +210,32 @@ void LockHandle::Impl::throw_not_owner() const {
 
 /// What unlocking means for a kept grant; false if there is more to release, or nothing.
 bool LockHandle::Impl::leave_kept() {
-  std::function<bool(detail::CacheState&)> leave;
+  std::function<bool(detail::CacheState&)> again;
+  locking::Agent who;
+  std::uint64_t fence = 0;
+  bool told = false;
   {
     platform::MutexLock lock(mutex_);
     if (levels_ != 1 || count_ > 1) return false;
-    leave = later(true);
-    forget(false);
-    if (kind_ == locking::Kind::rlock) locking::forget_grant(who_, key_);
+    again = later(true);
+    who = who_;
+    fence = fence_;
+    told = lost_;
+    forget(lost_);
   }
-  if (!leave(*state_)) state_->keep(leave);
+  try {
+    const Deadline deadline = locking::deadline_after(state_->options().timeout);
+    if (give_back(*state_, key_, who, fence, true, deadline) != locking::Outcome::lost) return true;
+  } catch (const Error& failed) {
+    state_->keep(again);
+    state_->report(failed);
+    return true;
+  }
+  {
+    platform::MutexLock lock(mutex_);
+    if (fence_ == fence) lost_ = true;
+  }
+  if (!told) tell_lost(fence);
   return true;
 }
 
