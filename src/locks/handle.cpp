@@ -102,7 +102,8 @@ void LockHandle::Impl::granted(const locking::Hold& hold, std::string bytes, boo
 
 bool LockHandle::Impl::held_by_this_thread(std::uint64_t fence) const {
   platform::MutexLock lock(mutex_);
-  return fence == fence_ && thread_ == platform::thread_agent() && !leased_;
+  // Without levels it was unlocked, but that could not be committed yet.
+  return levels_ > 0 && fence == fence_ && thread_ == platform::thread_agent() && !leased_;
 }
 
 void LockHandle::Impl::throw_failed(Failed why, Duration waited) const {
