@@ -248,7 +248,8 @@ void LockHandle::Impl::unlock() {
   } catch (const Error& failed) {
     {
       platform::MutexLock lock(mutex_);
-      if (levels_ == 0) throw;
+      // Another thread's level is not this one's to give back, now or later.
+      if (levels_ == 0 || (kind_ == locking::Kind::rlock && thread_ != platform::thread_agent())) throw;
       state_->keep(later(false));
       --levels_;
     }

@@ -160,6 +160,19 @@ TEST_CASE_FIXTURE(OneCache, "a lock whose thread has ended goes to the next one,
   CHECK(levels(other) == 1);
 }
 
+TEST_CASE_FIXTURE(OneCache, "another thread's unlock inside a transaction releases nothing later either") {
+  SyncRLock lock(cache, "k");
+  lock.lock();
+  elsewhere([&] {
+    cache.transact([&](Transaction&) { CHECK_THROWS_AS(lock.unlock(), Misuse); });
+    return 0;
+  });
+  cache.set("a write", "after which what was kept would have been done");
+  SyncRLock other(cache, "other");
+  other.lock();
+  CHECK(lock.owned());
+}
+
 TEST_CASE_FIXTURE(OneCache, "a thread's end is seen whichever of its Cache objects has gone before") {
   for (const bool first_goes : {true, false}) {
     CAPTURE(first_goes);
