@@ -143,45 +143,53 @@ void LockHandle::Impl::tell_lost(std::uint64_t fence) const {
 
 Release LockHandle::Impl::release() {
   Store& store = locking::store_for(*state_, key_);
+  const locking::Agent self = me(store);
   std::uint64_t lost_fence = 0;
   {
-    platform::MutexLock lock(mutex_);
-    const bool held_here = levels_ > 0;
-    const locking::Agent who = kind_ == locking::Kind::rlock ? me(store) : who_;
-    if (kind_ == locking::Kind::lock && !held_here) return Release::not_owner;
-    // Another thread's hold through this handle is not this thread's to release.
-    if (held_here && who != who_) return Release::not_owner;
-
-    const Deadline deadline = locking::deadline_after(state_->options().timeout);
-    // Who waits is never removed along with the grant: the machine passes the lock on.
-    const bool alone = held_here && count_ == 1 && !bytes_.empty();
-    if (alone && store.erase_record(Space::locks, key_, bytes_, deadline)) {
-      forget(false);
-      if (kind_ == locking::Kind::rlock) locking::forget_grant(who, key_);
-      return Release::released;
+    platform::MutexLock turn(release_mutex_);
+    std::optional<std::uint64_t> fence;
+    std::string alone;
+    {
+      platform::MutexLock lock(mutex_);
+      const bool held_here = levels_ > 0;
+      if (kind_ == locking::Kind::lock && !held_here) return Release::not_owner;
+      // Another thread's hold through this handle is not this thread's to release.
+      if (kind_ == locking::Kind::rlock && held_here && self != who_) return Release::not_owner;
+      if (held_here) fence = fence_;
+      if (held_here && count_ == 1) alone = bytes_;
     }
-    const std::optional<std::uint64_t> fence = held_here ? std::optional(fence_) : std::nullopt;
-    auto [result, bytes] = locking::change_record(
-        store, *state_, key_,
-        [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
-          return locking::release(old, who, fence, 1, locking::world_of(store));
-        },
-        deadline);
+    const Deadline deadline = locking::deadline_after(state_->options().timeout);
+    locking::Changed changed;
+    locking::Result& result = changed.result;
+    // Who waits is never removed along with the grant: the machine passes the lock on.
+    if (!alone.empty() && store.erase_record(Space::locks, key_, alone, deadline)) {
+      result.outcome = locking::Outcome::released;
+    } else {
+      changed = locking::change_record(
+          store, *state_, key_,
+          [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
+            return locking::release(old, self, fence, 1, locking::world_of(store));
+          },
+          deadline);
+    }
+    platform::MutexLock lock(mutex_);
+    // Another thread may have got the lock through this handle by now.
+    const bool newest = fence && *fence == fence_;
     switch (result.outcome) {
       case locking::Outcome::shallower:
-        if (held_here) --levels_;
-        if (const locking::Hold* const hold = find_hold(result.record, who)) count_ = hold->count;
-        bytes_ = std::move(bytes);
+        if (newest) --levels_;
+        if (const locking::Hold* const hold = find_hold(result.record, self)) count_ = hold->count;
+        bytes_ = std::move(changed.bytes);
         return Release::released;
       case locking::Outcome::released:
-        forget(false);
-        if (kind_ == locking::Kind::rlock) locking::forget_grant(who, key_);
+        if (newest) forget(false);
+        if (kind_ == locking::Kind::rlock) locking::forget_grant(self, key_);
         return Release::released;
       case locking::Outcome::not_owner:
         return Release::not_owner;
       default:
-        if (!lost_) lost_fence = fence_;
-        forget(true);
+        if (newest && !lost_) lost_fence = fence_;
+        if (newest) forget(true);
     }
   }
   if (lost_fence != 0) tell_lost(lost_fence);
@@ -209,7 +217,8 @@ void LockHandle::Impl::throw_not_owner() const {
   throw NotOwner(text);
 }
 
-/// What unlocking means for a kept grant; false if there is more to release, or nothing.
+/// What unlocking means for a kept grant; false if there is none here. How deep it is the record knows
+/// better.
 bool LockHandle::Impl::leave_kept() {
   std::function<bool(detail::CacheState&)> again;
   locking::Agent who;
@@ -217,12 +226,16 @@ bool LockHandle::Impl::leave_kept() {
   bool told = false;
   {
     platform::MutexLock lock(mutex_);
-    if (levels_ != 1 || count_ > 1) return false;
+    if (levels_ == 0 || (kind_ == locking::Kind::rlock && thread_ != platform::thread_agent())) return false;
     again = later(true);
     who = who_;
     fence = fence_;
     told = lost_;
-    forget(lost_);
+    if (levels_ == 1) {
+      forget(lost_);
+    } else {
+      --levels_;
+    }
   }
   try {
     const Deadline deadline = locking::deadline_after(state_->options().timeout);
@@ -234,7 +247,7 @@ bool LockHandle::Impl::leave_kept() {
   }
   {
     platform::MutexLock lock(mutex_);
-    if (fence_ == fence) lost_ = true;
+    if (fence_ == fence) forget(true);
   }
   if (!told) tell_lost(fence);
   return true;
@@ -317,15 +330,22 @@ void LockHandle::Impl::destroy() noexcept {
 }
 
 bool LockHandle::Impl::owned() {
-  const std::optional<locking::LockRecord> record = look();
   Store& store = locking::store_for(*state_, key_);
   const locking::Agent self = me(store);
   std::uint64_t lost_fence = 0;
   {
+    platform::MutexLock turn(release_mutex_);
+    std::uint64_t known = 0;
+    {
+      platform::MutexLock lock(mutex_);
+      known = fence_;
+    }
+    const std::optional<locking::LockRecord> record = look();
     platform::MutexLock lock(mutex_);
     const locking::Hold* const hold = find_hold(record, self);
     if (hold != nullptr && !lease_is_over(*hold) && (levels_ == 0 || hold->fence == fence_)) return true;
-    if (levels_ > 0 && who_ == self && !lost_) {
+    // A grant that is newer than the record just read is not lost.
+    if (levels_ > 0 && who_ == self && fence_ == known && !lost_) {
       lost_ = true;
       lost_fence = fence_;
     }

@@ -51,6 +51,9 @@ class LockHandle::Impl {
   const locking::Kind kind_;
   const std::uint64_t handle_agent_;
 
+  /// One release at a time, and no look at the record in the middle of one. Held across calls of the store,
+  /// so never taken inside a transaction, where other questions to a lock are allowed. Before `mutex_`.
+  platform::Mutex release_mutex_;
   mutable platform::Mutex mutex_;
   std::uint64_t levels_ DCACHE_GUARDED_BY(mutex_) = 0;  ///< how often this handle holds the newest grant
   locking::Agent who_ DCACHE_GUARDED_BY(mutex_);        ///< to whom it was granted
