@@ -88,9 +88,12 @@ void LockHandle::Impl::begin_now(locking::Hold& hold) const {
 void LockHandle::Impl::granted(const locking::Hold& hold, std::string bytes, bool owner_died) {
   platform::MutexLock lock(mutex_);
   const bool deeper = fence_ == hold.fence;
+  const std::uint64_t thread = platform::thread_agent();
+  std::erase_if(overrun_, [&](const auto& one) { return one.first == thread; });
+  if (!deeper && levels_ > 0 && thread_ != thread) overrun_.emplace_back(thread_, fence_);
   levels_ = deeper ? levels_ + 1 : 1;
   who_ = hold.who;
-  thread_ = platform::thread_agent();
+  thread_ = thread;
   fence_ = hold.fence;
   count_ = hold.count;
   leased_ = hold.lease.has_value();
@@ -98,6 +101,16 @@ void LockHandle::Impl::granted(const locking::Hold& hold, std::string bytes, boo
   lost_ = false;
   if (!deeper) owner_died_ = owner_died;
   if (!deeper && kind_ == locking::Kind::rlock) locking::note_grant(state_, key_, who_, fence_);
+}
+
+std::uint64_t LockHandle::Impl::take_overrun() {
+  platform::MutexLock lock(mutex_);
+  const auto own = std::find_if(overrun_.begin(), overrun_.end(),
+                                [](const auto& one) { return one.first == platform::thread_agent(); });
+  if (own == overrun_.end()) return 0;
+  const std::uint64_t fence = own->second;
+  overrun_.erase(own);
+  return fence;
 }
 
 bool LockHandle::Impl::held_by_this_thread(std::uint64_t fence) const {
@@ -143,6 +156,10 @@ void LockHandle::Impl::tell_lost(std::uint64_t fence) const {
 
 Release LockHandle::Impl::release() {
   Store& store = locking::store_for(*state_, key_);
+  if (const std::uint64_t overrun = take_overrun()) {
+    tell_lost(overrun);
+    return Release::lost;
+  }
   const locking::Agent self = me(store);
   std::uint64_t lost_fence = 0;
   {
@@ -255,6 +272,7 @@ bool LockHandle::Impl::leave_kept() {
 
 void LockHandle::Impl::unlock() {
   if (state_->forked()) return;
+  if (const std::uint64_t overrun = take_overrun()) return tell_lost(overrun);
   if (options_.keep && leave_kept()) return;
   try {
     if (release() != Release::not_owner) return;

@@ -8,6 +8,8 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "cache/state.hpp"
 #include "dcache/lock.hpp"
@@ -61,6 +63,9 @@ class LockHandle::Impl {
   std::uint64_t fence_ DCACHE_GUARDED_BY(mutex_) = 0;
   std::uint64_t count_ DCACHE_GUARDED_BY(mutex_) = 0;  ///< what the record says of it, as last seen
   std::string bytes_ DCACHE_GUARDED_BY(mutex_);        ///< the record, if it is nothing but this grant
+  /// Threads whose grant by this handle ended before they released it, and another thread got the next one:
+  /// with its fence. What such a thread releases is that one, not its successor's.
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> overrun_ DCACHE_GUARDED_BY(mutex_);
   bool leased_ DCACHE_GUARDED_BY(mutex_) = false;
   bool lost_ DCACHE_GUARDED_BY(mutex_) = false;
   bool owner_died_ DCACHE_GUARDED_BY(mutex_) = false;
@@ -71,6 +76,8 @@ class LockHandle::Impl {
   [[nodiscard]] std::function<bool(detail::CacheState&)> later(bool keep) const DCACHE_REQUIRES(mutex_);
   void forget(bool lost) DCACHE_REQUIRES(mutex_);
   void tell_lost(std::uint64_t fence) const;
+  /// The fence of the calling thread's overrun grant, which it gives up; 0 if it has none.
+  std::uint64_t take_overrun();
   [[noreturn]] void throw_not_owner() const;
 };
 
