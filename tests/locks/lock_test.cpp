@@ -207,7 +207,8 @@ TEST_CASE_FIXTURE(OneCache, "a handle that threads share keeps them apart, as a 
   CHECK(cache.stats().locks == 0);
 }
 
-TEST_CASE_FIXTURE(OneCache, "asking whether it is owned while another thread takes and releases tells no loss") {
+TEST_CASE_FIXTURE(OneCache,
+                  "asking whether it is owned while another thread takes and releases tells no loss") {
   std::atomic<int> lost{0};
   SyncLock lock(cache, "k", {.on_lost = [&](const std::string&, std::uint64_t) { ++lost; }});
   std::atomic<bool> stop{false};
