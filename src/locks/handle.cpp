@@ -338,7 +338,7 @@ void LockHandle::Impl::destroy() noexcept {
   while (levels_ > 0) {
     // Whichever thread destroys it: the grant is the handle's to give back.
     try {
-      const auto give_back = later(options_.keep && levels_ == 1);
+      const auto give_back = later(options_.keep);
       if (!give_back(*state_)) state_->keep(give_back);
     } catch (const std::exception&) {
       return;
