@@ -147,6 +147,7 @@ bool LockHandle::Impl::Attempt::add() {
   std::string bytes;
   const auto make = [&](std::uint64_t number) {
     record.fence = record.holders.front().fence = number;
+    lock_.begin_now(record.holders.front());
     return bytes = locking::print(record);
   };
   const bool added = patiently(
@@ -162,7 +163,10 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::change(locking::Queue
   wish.queue = queue;
   locking::World world = locking::world_of(store_);
   const auto ask = [&](const std::optional<locking::LockRecord>& old, std::uint64_t number) {
-    world.boottime_us = locking::boottime_us();  // the transaction may have waited for its turn
+    // The transaction may have waited for its turn.
+    world.boottime_us = locking::boottime_us();
+    world.wall_us = locking::wall_us();
+    lock_.begin_now(wish.hold);
     return locking::acquire(old, wish, number, world);
   };
   const auto [result, bytes] = patiently([&](Deadline deadline) {

@@ -21,6 +21,22 @@ namespace {
 /// How long a release that failed once may hold up the call that tries it again.
 constexpr auto kRetryPatience = std::chrono::milliseconds(100);
 
+/// Gives back one level of a grant, or leaves a kept one to its lease.
+locking::Outcome give_back(detail::CacheState& state, const std::string& key, const locking::Agent& who,
+                           std::uint64_t fence, bool keep, Deadline deadline) {
+  Store& store = locking::store_for(state, key);
+  const locking::Changed changed = locking::change_record(
+      store, state, key,
+      [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
+        return keep ? locking::leave_kept(old, who, fence)
+                    : locking::release(old, who, fence, 1, locking::world_of(store));
+      },
+      deadline);
+  // Of another thread there is no note here.
+  if (changed.result.outcome == locking::Outcome::released) locking::forget_grant(who, key);
+  return changed.result.outcome;
+}
+
 /// The grant that `who` has, or none.
 const locking::Hold* find_hold(const std::optional<locking::LockRecord>& record, const locking::Agent& who) {
   if (!record) return nullptr;
@@ -53,6 +69,13 @@ locking::Wish LockHandle::Impl::wish(Store& store) const {
   hold.owner = std::to_string(platform::pid());
   hold.owner.append(1, '-').append(std::to_string(platform::tid()));
   hold.who = me(store);
+  hold.keep = options_.keep;
+  hold.label = options_.label;
+  hold.tags = options_.tags.names();
+  return wish;
+}
+
+void LockHandle::Impl::begin_now(locking::Hold& hold) const {
   hold.since = locking::wall_us();
   const std::int64_t now = options_.keep ? hold.since : locking::boottime_us();
   if (options_.lease) hold.lease = locking::microseconds_after(now, *options_.lease);
@@ -60,18 +83,17 @@ locking::Wish LockHandle::Impl::wish(Store& store) const {
     hold.most = locking::microseconds_after(now, *options_.max_hold);
     hold.lease = std::min(hold.lease.value_or(*hold.most), *hold.most);
   }
-  hold.keep = options_.keep;
-  hold.label = options_.label;
-  hold.tags = options_.tags.names();
-  return wish;
 }
 
 void LockHandle::Impl::granted(const locking::Hold& hold, std::string bytes, bool owner_died) {
   platform::MutexLock lock(mutex_);
   const bool deeper = fence_ == hold.fence;
+  const std::uint64_t thread = platform::thread_agent();
+  std::erase_if(overrun_, [&](const auto& one) { return one.first == thread; });
+  if (!deeper && levels_ > 0 && thread_ != thread) overrun_.emplace_back(thread_, fence_);
   levels_ = deeper ? levels_ + 1 : 1;
   who_ = hold.who;
-  thread_ = platform::thread_agent();
+  thread_ = thread;
   fence_ = hold.fence;
   count_ = hold.count;
   leased_ = hold.lease.has_value();
@@ -81,9 +103,20 @@ void LockHandle::Impl::granted(const locking::Hold& hold, std::string bytes, boo
   if (!deeper && kind_ == locking::Kind::rlock) locking::note_grant(state_, key_, who_, fence_);
 }
 
+std::uint64_t LockHandle::Impl::take_overrun() {
+  platform::MutexLock lock(mutex_);
+  const auto own = std::find_if(overrun_.begin(), overrun_.end(),
+                                [](const auto& one) { return one.first == platform::thread_agent(); });
+  if (own == overrun_.end()) return 0;
+  const std::uint64_t fence = own->second;
+  overrun_.erase(own);
+  return fence;
+}
+
 bool LockHandle::Impl::held_by_this_thread(std::uint64_t fence) const {
   platform::MutexLock lock(mutex_);
-  return fence == fence_ && thread_ == platform::thread_agent() && !leased_;
+  // Without levels it was unlocked, but that could not be committed yet.
+  return levels_ > 0 && fence == fence_ && thread_ == platform::thread_agent() && !leased_;
 }
 
 void LockHandle::Impl::throw_failed(Failed why, Duration waited) const {
@@ -123,45 +156,57 @@ void LockHandle::Impl::tell_lost(std::uint64_t fence) const {
 
 Release LockHandle::Impl::release() {
   Store& store = locking::store_for(*state_, key_);
+  if (const std::uint64_t overrun = take_overrun()) {
+    tell_lost(overrun);
+    return Release::lost;
+  }
+  const locking::Agent self = me(store);
   std::uint64_t lost_fence = 0;
   {
-    platform::MutexLock lock(mutex_);
-    const bool held_here = levels_ > 0;
-    const locking::Agent who = kind_ == locking::Kind::rlock ? me(store) : who_;
-    if (kind_ == locking::Kind::lock && !held_here) return Release::not_owner;
-    // Another thread's hold through this handle is not this thread's to release.
-    if (held_here && who != who_) return Release::not_owner;
-
-    const Deadline deadline = locking::deadline_after(state_->options().timeout);
-    // Who waits is never removed along with the grant: the machine passes the lock on.
-    const bool alone = held_here && count_ == 1 && !bytes_.empty();
-    if (alone && store.erase_record(Space::locks, key_, bytes_, deadline)) {
-      forget(false);
-      if (kind_ == locking::Kind::rlock) locking::forget_grant(who, key_);
-      return Release::released;
+    platform::MutexLock turn(release_mutex_);
+    std::optional<std::uint64_t> fence;
+    std::string alone;
+    {
+      platform::MutexLock lock(mutex_);
+      const bool held_here = levels_ > 0;
+      if (kind_ == locking::Kind::lock && !held_here) return Release::not_owner;
+      // Another thread's hold through this handle is not this thread's to release.
+      if (kind_ == locking::Kind::rlock && held_here && self != who_) return Release::not_owner;
+      if (held_here) fence = fence_;
+      if (held_here && count_ == 1) alone = bytes_;
     }
-    const std::optional<std::uint64_t> fence = held_here ? std::optional(fence_) : std::nullopt;
-    auto [result, bytes] = locking::change_record(
-        store, *state_, key_,
-        [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
-          return locking::release(old, who, fence, 1, locking::world_of(store));
-        },
-        deadline);
+    const Deadline deadline = locking::deadline_after(state_->options().timeout);
+    locking::Changed changed;
+    locking::Result& result = changed.result;
+    // Who waits is never removed along with the grant: the machine passes the lock on.
+    if (!alone.empty() && store.erase_record(Space::locks, key_, alone, deadline)) {
+      result.outcome = locking::Outcome::released;
+    } else {
+      changed = locking::change_record(
+          store, *state_, key_,
+          [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
+            return locking::release(old, self, fence, 1, locking::world_of(store));
+          },
+          deadline);
+    }
+    platform::MutexLock lock(mutex_);
+    // Another thread may have got the lock through this handle by now.
+    const bool newest = fence && *fence == fence_;
     switch (result.outcome) {
       case locking::Outcome::shallower:
-        if (held_here) --levels_;
-        if (const locking::Hold* const hold = find_hold(result.record, who)) count_ = hold->count;
-        bytes_ = std::move(bytes);
+        if (newest) --levels_;
+        if (const locking::Hold* const hold = find_hold(result.record, self)) count_ = hold->count;
+        bytes_ = std::move(changed.bytes);
         return Release::released;
       case locking::Outcome::released:
-        forget(false);
-        if (kind_ == locking::Kind::rlock) locking::forget_grant(who, key_);
+        if (newest) forget(false);
+        if (kind_ == locking::Kind::rlock) locking::forget_grant(self, key_);
         return Release::released;
       case locking::Outcome::not_owner:
         return Release::not_owner;
       default:
-        if (!lost_) lost_fence = fence_;
-        forget(true);
+        if (newest && !lost_) lost_fence = fence_;
+        if (newest) forget(true);
     }
   }
   if (lost_fence != 0) tell_lost(lost_fence);
@@ -172,14 +217,7 @@ Release LockHandle::Impl::release() {
 std::function<bool(detail::CacheState&)> LockHandle::Impl::later(bool keep) const {
   return [key = key_, who = who_, fence = fence_, keep](detail::CacheState& state) {
     try {
-      Store& store = locking::store_for(state, key);
-      static_cast<void>(locking::change_record(
-          store, state, key,
-          [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
-            return keep ? locking::leave_kept(old, who, fence)
-                        : locking::release(old, who, fence, 1, locking::world_of(store));
-          },
-          locking::deadline_after(kRetryPatience)));
+      static_cast<void>(give_back(state, key, who, fence, keep, locking::deadline_after(kRetryPatience)));
       return true;
     } catch (const std::exception&) {
       return state.forked();
@@ -196,29 +234,53 @@ void LockHandle::Impl::throw_not_owner() const {
   throw NotOwner(text);
 }
 
-/// What unlocking means for a kept grant; false if there is more to release, or nothing.
+/// What unlocking means for a kept grant; false if there is none here. How deep it is the record knows
+/// better.
 bool LockHandle::Impl::leave_kept() {
-  std::function<bool(detail::CacheState&)> leave;
+  std::function<bool(detail::CacheState&)> again;
+  locking::Agent who;
+  std::uint64_t fence = 0;
+  bool told = false;
   {
     platform::MutexLock lock(mutex_);
-    if (levels_ != 1 || count_ > 1) return false;
-    leave = later(true);
-    forget(false);
-    if (kind_ == locking::Kind::rlock) locking::forget_grant(who_, key_);
+    if (levels_ == 0 || (kind_ == locking::Kind::rlock && thread_ != platform::thread_agent())) return false;
+    again = later(true);
+    who = who_;
+    fence = fence_;
+    told = lost_;
+    if (levels_ == 1) {
+      forget(lost_);
+    } else {
+      --levels_;
+    }
   }
-  if (!leave(*state_)) state_->keep(leave);
+  try {
+    const Deadline deadline = locking::deadline_after(state_->options().timeout);
+    if (give_back(*state_, key_, who, fence, true, deadline) != locking::Outcome::lost) return true;
+  } catch (const Error& failed) {
+    state_->keep(again);
+    state_->report(failed);
+    return true;
+  }
+  {
+    platform::MutexLock lock(mutex_);
+    if (fence_ == fence) forget(true);
+  }
+  if (!told) tell_lost(fence);
   return true;
 }
 
 void LockHandle::Impl::unlock() {
   if (state_->forked()) return;
+  if (const std::uint64_t overrun = take_overrun()) return tell_lost(overrun);
   if (options_.keep && leave_kept()) return;
   try {
     if (release() != Release::not_owner) return;
   } catch (const Error& failed) {
     {
       platform::MutexLock lock(mutex_);
-      if (levels_ == 0) throw;
+      // Another thread's level is not this one's to give back, now or later.
+      if (levels_ == 0 || (kind_ == locking::Kind::rlock && thread_ != platform::thread_agent())) throw;
       state_->keep(later(false));
       --levels_;
     }
@@ -233,16 +295,17 @@ void LockHandle::Impl::renew() {
   const locking::Agent self = me(store);
   const std::uint64_t fence = held_fence(store, self);
   if (fence == 0) throw_not_owner();
-  const locking::Wish wanted = wish(store);
   const auto throw_without_lease = [&] {
     throw InvalidArgument(locking::name_of(key_) +
                           " was taken without a lease, so there is none to renew: set LockOptions::lease");
   };
-  if (!wanted.hold.lease) throw_without_lease();
+  if (!options_.lease && !options_.max_hold) throw_without_lease();
   auto [result, bytes] = locking::change_record(
       store, *state_, key_,
       [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
-        return locking::renew(old, self, fence, *wanted.hold.lease, locking::world_of(store));
+        locking::Hold anew;
+        begin_now(anew);
+        return locking::renew(old, self, fence, *anew.lease, locking::world_of(store));
       },
       locking::deadline_after(state_->options().timeout));
   if (result.outcome == locking::Outcome::refused) throw_without_lease();
@@ -251,7 +314,11 @@ void LockHandle::Impl::renew() {
   {
     platform::MutexLock lock(mutex_);
     if (fence_ == fence && levels_ > 0) {
-      if (renewed) bytes_ = std::move(bytes);
+      if (const locking::Hold* const hold = find_hold(result.record, self); renewed && hold != nullptr) {
+        // As bytes and count go together: the thread may have gone deeper by another handle.
+        bytes_ = std::move(bytes);
+        count_ = hold->count;
+      }
       news = !renewed && !lost_;
       lost_ = !renewed;
     }
@@ -269,7 +336,7 @@ void LockHandle::Impl::destroy() noexcept {
   while (levels_ > 0) {
     // Whichever thread destroys it: the grant is the handle's to give back.
     try {
-      const auto give_back = later(options_.keep && levels_ == 1);
+      const auto give_back = later(options_.keep);
       if (!give_back(*state_)) state_->keep(give_back);
     } catch (const std::exception&) {
       return;
@@ -279,15 +346,22 @@ void LockHandle::Impl::destroy() noexcept {
 }
 
 bool LockHandle::Impl::owned() {
-  const std::optional<locking::LockRecord> record = look();
   Store& store = locking::store_for(*state_, key_);
   const locking::Agent self = me(store);
   std::uint64_t lost_fence = 0;
   {
+    platform::MutexLock turn(release_mutex_);
+    std::uint64_t known = 0;
+    {
+      platform::MutexLock lock(mutex_);
+      known = fence_;
+    }
+    const std::optional<locking::LockRecord> record = look();
     platform::MutexLock lock(mutex_);
     const locking::Hold* const hold = find_hold(record, self);
     if (hold != nullptr && !lease_is_over(*hold) && (levels_ == 0 || hold->fence == fence_)) return true;
-    if (levels_ > 0 && who_ == self && !lost_) {
+    // A grant that is newer than the record just read is not lost.
+    if (levels_ > 0 && who_ == self && fence_ == known && !lost_) {
       lost_ = true;
       lost_fence = fence_;
     }

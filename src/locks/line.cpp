@@ -11,6 +11,9 @@
 namespace dcache::locking {
 
 struct Place::Line {
+  explicit Line(std::pair<std::string, std::string> of) : name(std::move(of)) {}
+
+  const std::pair<std::string, std::string> name;
   platform::Mutex mutex;
   platform::Condition moved;
   std::deque<std::uint64_t> waiting DCACHE_GUARDED_BY(mutex);
@@ -33,15 +36,7 @@ Place::Place(const std::string& session, const std::string& key) {
     platform::MutexLock lock(platform::registry_mutex());
     std::weak_ptr<void>& known = lines()[{session, key}];
     line_ = std::static_pointer_cast<Line>(known.lock());
-    if (line_ == nullptr) {
-      line_ = std::shared_ptr<Line>(new Line, [name = std::pair(session, key)](Line* line) {
-        delete line;
-        platform::MutexLock inner(platform::registry_mutex());
-        const auto found = lines().find(name);
-        if (found != lines().end() && found->second.expired()) lines().erase(found);
-      });
-      known = line_;
-    }
+    if (line_ == nullptr) known = line_ = std::make_shared<Line>(std::pair(session, key));
   }
   platform::MutexLock lock(line_->mutex);
   number_ = ++line_->last;
@@ -49,9 +44,15 @@ Place::Place(const std::string& session, const std::string& key) {
 }
 
 Place::~Place() {
-  platform::MutexLock lock(line_->mutex);
-  std::erase(line_->waiting, number_);
-  line_->moved.notify_all();
+  {
+    platform::MutexLock lock(line_->mutex);
+    std::erase(line_->waiting, number_);
+    line_->moved.notify_all();
+  }
+  // Whoever holds the last one finds nobody else coming to it: that takes the same mutex.
+  platform::MutexLock lock(platform::registry_mutex());
+  if (line_.use_count() == 1) lines().erase(line_->name);
+  line_.reset();
 }
 
 void Place::wake() {

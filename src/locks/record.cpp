@@ -330,6 +330,11 @@ Result leave_kept(const std::optional<LockRecord>& record, const Agent& who, std
   LockRecord left = *record;
   for (Hold& hold : left.holders) {
     if (hold.who != who || hold.fence != fence || !hold.keep) continue;
+    if (hold.count > 1) {
+      // Other levels of it are still in use.
+      --hold.count;
+      return {.outcome = Outcome::shallower, .changed = true, .record = std::move(left)};
+    }
     hold.who.agent = 0;  // which nobody has
     return {.outcome = Outcome::released, .changed = true, .record = std::move(left)};
   }

@@ -22,17 +22,26 @@ struct Grant {
   std::uint64_t fence = 0;
 };
 
+/// Locks of static life, and those of a thread that were made before its first grant, go after its list.
+thread_local bool t_over = false;
+
 class Grants {
  public:
   Grants() = default;
   Grants(const Grants&) = delete;
   Grants& operator=(const Grants&) = delete;
   ~Grants() {
+    t_over = true;
     for (const Grant& grant : grants_) give_up(grant);
   }
 
   void add(Grant grant) {
-    remove(grant.who, grant.key);
+    // Another Cache object may have gone by then, so one entry for each.
+    std::erase_if(grants_, [&](const Grant& one) {
+      return one.who == grant.who && one.key == grant.key &&
+             (one.fence != grant.fence || one.state.expired() ||
+              (!one.state.owner_before(grant.state) && !grant.state.owner_before(one.state)));
+    });
     grants_.push_back(std::move(grant));
   }
 
@@ -74,9 +83,12 @@ thread_local Grants t_grants;
 
 void note_grant(const std::shared_ptr<detail::CacheState>& state, const std::string& key, const Agent& who,
                 std::uint64_t fence) {
+  if (t_over) return;  // then the handle gives it back when it goes
   t_grants.add({.state = state, .key = key, .who = who, .fence = fence});
 }
 
-void forget_grant(const Agent& who, const std::string& key) noexcept { t_grants.remove(who, key); }
+void forget_grant(const Agent& who, const std::string& key) noexcept {
+  if (!t_over) t_grants.remove(who, key);
+}
 
 }  // namespace dcache::locking

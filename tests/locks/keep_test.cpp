@@ -70,6 +70,31 @@ TEST_CASE_FIXTURE(OneCache, "a kept grant of a killed process ends with its leas
   CHECK(eventually([&] { return SyncLock(cache, "k").try_lock(); }));
 }
 
+TEST_CASE_FIXTURE(OneCache, "unlocking a kept grant that was lost meanwhile tells so, once") {
+  int told = 0;
+  const auto count = [&](const std::string&, std::uint64_t) { ++told; };
+  SyncLock lock(cache, "k", {.lease = 20ms, .keep = true, .on_lost = count});
+  lock.lock();
+  SyncLock next(cache, "k");
+  next.lock();
+  lock.unlock();
+  CHECK(lock.lost());
+  CHECK(told == 1);
+  CHECK(next.owned());
+}
+
+TEST_CASE_FIXTURE(OneCache, "unlocking one handle of a kept re-entrant grant leaves the other's level") {
+  SyncRLock one(cache, "k", {.lease = 60s, .keep = true});
+  SyncRLock two(cache, "k", {.lease = 60s, .keep = true});
+  one.lock();
+  two.lock();
+  one.unlock();
+  CHECK(two.owned());
+  two.unlock();
+  CHECK_FALSE(two.owned());
+  CHECK(two.locked());
+}
+
 TEST_CASE_FIXTURE(OneCache, "release ends a kept grant in its process, and renewing keeps it from ending") {
   Worker worker = shell(path());
   REQUIRE(worker.ask("lock k 60000 keep").starts_with("held"));

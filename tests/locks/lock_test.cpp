@@ -207,6 +207,41 @@ TEST_CASE_FIXTURE(OneCache, "a handle that threads share keeps them apart, as a 
   CHECK(cache.stats().locks == 0);
 }
 
+TEST_CASE_FIXTURE(OneCache,
+                  "asking whether it is owned while another thread takes and releases tells no loss") {
+  std::atomic<int> lost{0};
+  SyncLock lock(cache, "k", {.on_lost = [&](const std::string&, std::uint64_t) { ++lost; }});
+  std::atomic<bool> stop{false};
+  std::thread asker([&] {
+    while (!stop) static_cast<void>(lock.owned());
+  });
+  for (int i = 0; i < 2000; ++i) {
+    lock.lock();
+    CHECK(lock.release() == Release::released);
+  }
+  stop = true;
+  asker.join();
+  CHECK(lost == 0);
+}
+
+TEST_CASE_FIXTURE(OneCache, "a transaction may ask a lock for its fence while another thread releases it") {
+  SyncLock lock(cache, "k");
+  lock.lock();
+  std::promise<void> writing;
+  auto writer = std::async(std::launch::async, [&] {
+    cache.transact([&](Transaction& transaction) {
+      transaction.set("keeps", "the store");
+      writing.set_value();
+      std::this_thread::sleep_for(50ms);
+      transaction.set("fence", std::to_string(lock.fence()), {.guard = lock});
+    });
+  });
+  writing.get_future().wait();
+  CHECK(lock.release() == Release::released);
+  CHECK_NOTHROW(writer.get());
+  CHECK(cache.get("fence") == std::to_string(lock.fence()));
+}
+
 TEST_CASE_FIXTURE(OneCache, "any thread may release through the handle that holds it") {
   SyncLock lock(cache, "k");
   lock.lock();

@@ -151,6 +151,14 @@ TEST_SUITE("process") {
     }
   }
 
+  TEST_CASE_FIXTURE(OneCache, "locks of static objects are given back when the program ends") {
+    // Twice: what a cache needs is first used elsewhere where there is one already.
+    for (int i = 0; i < 2; ++i) {
+      CHECK(Worker({"statics", path()}).wait() == 0);
+      CHECK(locks(cache).empty());
+    }
+  }
+
   TEST_CASE_FIXTURE(OneCache, "a stopped holder keeps its lock") {
     Worker worker = shell(path());
     REQUIRE(worker.ask("lock k").starts_with("held"));

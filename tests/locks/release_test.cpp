@@ -166,6 +166,61 @@ TEST_CASE("release throws when it cannot be committed, and the lock is still hel
   CHECK(lock.release() == Release::released);
 }
 
+TEST_CASE_FIXTURE(
+    OneCache, "who outlasts its lease does not release the grant that another thread has got by the handle") {
+  const auto check = [](LockHandle& lock, const std::vector<std::uint64_t>& told) {
+    lock.lock();
+    const std::uint64_t first = lock.fence();
+    std::promise<void> holding;
+    std::promise<void> end;
+    auto next = std::async(std::launch::async, [&] {
+      lock.lock();
+      holding.set_value();
+      end.get_future().wait();
+      const bool owned = lock.locked();
+      CHECK_NOTHROW(lock.unlock());
+      return owned;
+    });
+    holding.get_future().wait();
+    CHECK_NOTHROW(lock.unlock());
+    CHECK(told == std::vector<std::uint64_t>{first});
+    end.set_value();
+    CHECK(next.get());
+  };
+  std::vector<std::uint64_t> told;
+  const auto note = [&](const std::string&, std::uint64_t fence) { told.push_back(fence); };
+  SyncLock lock(cache, "lock", {.lease = 300ms, .on_lost = note});
+  check(lock, told);
+  told.clear();
+  SyncRLock rlock(cache, "rlock", {.lease = 300ms, .on_lost = note});
+  check(rlock, told);
+}
+
+TEST_CASE_FIXTURE(OneCache,
+                  "a lease begins with the grant or renewal, however long the store kept it waiting") {
+  const auto keep_busy = [&] {
+    std::promise<void> writing;
+    auto busy = std::async(std::launch::async, [&cache = cache, &writing] {
+      cache.transact([&](Transaction& transaction) {
+        transaction.set("keeps", "the store");
+        writing.set_value();
+        std::this_thread::sleep_for(700ms);
+      });
+    });
+    writing.get_future().wait();
+    return busy;
+  };
+  SyncLock lock(cache, "k", {.lease = 500ms});
+  {
+    const auto busy = keep_busy();
+    lock.lock();
+    CHECK(lock.owned());
+  }
+  const auto busy = keep_busy();
+  CHECK_NOTHROW(lock.renew());
+  CHECK(lock.owned());
+}
+
 TEST_CASE_FIXTURE(OneCache,
                   "a lock that is unlocked inside a transaction is free when the transaction is over") {
   SyncLock lock(cache, "k");

@@ -117,6 +117,18 @@ TEST_CASE_FIXTURE(OneCache, "levels that were taken through one handle may be re
   CHECK(one.release() == Release::released);
 }
 
+TEST_CASE_FIXTURE(OneCache, "renewing by one handle leaves the levels of another in place") {
+  SyncRLock one(cache, "k", {.lease = 60s});
+  SyncRLock two(cache, "k", {.lease = 60s});
+  one.lock();
+  two.lock();
+  one.renew();
+  one.unlock();
+  CHECK(two.owned());
+  CHECK(levels(two) == 1);
+  CHECK(two.release() == Release::released);
+}
+
 TEST_CASE_FIXTURE(OneCache, "a handle that is destroyed gives back its own levels and no others") {
   SyncRLock outer(cache, "k");
   outer.lock();
@@ -162,6 +174,38 @@ TEST_CASE_FIXTURE(OneCache,
   CHECK_THROWS_AS(plain.renew(), InvalidArgument);
   CHECK_THROWS_AS(longer.renew(), InvalidArgument);
   CHECK(plain.holder()->lease_left == std::nullopt);
+}
+
+TEST_CASE_FIXTURE(OneCache, "another thread's unlock inside a transaction releases nothing later either") {
+  SyncRLock lock(cache, "k");
+  lock.lock();
+  elsewhere([&] {
+    cache.transact([&](Transaction&) { CHECK_THROWS_AS(lock.unlock(), Misuse); });
+    return 0;
+  });
+  cache.set("a write", "after which what was kept would have been done");
+  SyncRLock other(cache, "other");
+  other.lock();
+  CHECK(lock.owned());
+}
+
+TEST_CASE_FIXTURE(OneCache, "a thread's end is seen whichever of its Cache objects has gone before") {
+  for (const bool first_goes : {true, false}) {
+    CAPTURE(first_goes);
+    Cache stays(path());
+    SyncRLock kept(stays, "k");
+    elsewhere([&] {
+      Cache goes(path());
+      SyncRLock gone(goes, "k");
+      (first_goes ? gone : kept).lock();
+      (first_goes ? kept : gone).lock();
+      gone.unlock();
+      return 0;
+    });
+    SyncRLock other(cache, "k");
+    CHECK(other.try_lock());
+    CHECK(other.previous_owner_died());
+  }
 }
 
 TEST_CASE_FIXTURE(OneCache, "who waits for a thread that ends while it holds the lock gets it") {

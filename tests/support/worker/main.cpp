@@ -69,7 +69,7 @@ std::string describe(const Error& error) {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 14> kModes{{
+constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 15> kModes{{
     {"open", open_mode},
     {"fill", fill_mode},
     {"read", read_mode},
@@ -78,6 +78,7 @@ constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 14>
     {"exhaust", exhaust_mode},
     {"blind", blind_mode},
     {"count", count_mode},
+    {"statics", statics_mode},
     {"fork", fork_mode},
     {"lease", lease_mode},
     {"load", load_mode},

@@ -37,6 +37,7 @@ int exclusive_mode(const Arguments& arguments);  // FILE: locks a database as a 
 int exhaust_mode(const Arguments& arguments);    // DIR: runs out of file descriptors
 int blind_mode(const Arguments& arguments);      // DIR KEY: asks about a lock when no file can be opened
 int count_mode(const Arguments& arguments);      // DIR KEY KIND FILE N: counts in a file under a lock
+int statics_mode(const Arguments& arguments);    // DIR: ends while static objects hold locks
 int fork_mode(const Arguments& arguments);       // WHAT DIR: forks, and says what works in the child
 int load_mode(const Arguments& arguments);       // DIR ID OPERATIONS SEED: mixed work that checks itself
 int lease_mode(const Arguments& arguments);  // DIR ARENA MS: takes a lease and writes guarded, over and over
