@@ -27,9 +27,7 @@ class Grants {
   Grants() = default;
   Grants(const Grants&) = delete;
   Grants& operator=(const Grants&) = delete;
-  ~Grants() {
-    for (const Grant& grant : grants_) give_up(grant);
-  }
+  ~Grants();
 
   void add(Grant grant) {
     remove(grant.who, grant.key);
@@ -70,13 +68,25 @@ class Grants {
 
 thread_local Grants t_grants;
 
+/// Whether they are gone: a lock may still be taken and released by the destructors of static objects. It has
+/// no destructor of its own, so it can be asked to the end.
+thread_local bool t_ended = false;
+
+Grants::~Grants() {
+  for (const Grant& grant : grants_) give_up(grant);
+  t_ended = true;
+}
+
 }  // namespace
 
 void note_grant(const std::shared_ptr<detail::CacheState>& state, const std::string& key, const Agent& who,
                 std::uint64_t fence) {
+  if (t_ended) return;
   t_grants.add({.state = state, .key = key, .who = who, .fence = fence});
 }
 
-void forget_grant(const Agent& who, const std::string& key) noexcept { t_grants.remove(who, key); }
+void forget_grant(const Agent& who, const std::string& key) noexcept {
+  if (!t_ended) t_grants.remove(who, key);
+}
 
 }  // namespace dcache::locking

@@ -53,7 +53,8 @@ std::uint64_t thread_agent() noexcept {
 }
 
 const std::string& boot_id() {
-  static const std::string id = [] {
+  // Never destroyed: a cache may be used by the destructors of static objects.
+  static const auto* const id = new std::string([] {
     std::ifstream file("/proc/sys/kernel/random/boot_id");
     std::string text;
     file >> text;
@@ -62,8 +63,8 @@ const std::string& boot_id() {
       throw IoError("cannot tell which boot this is: too many open files; raise the limit or close some");
     }
     return text;
-  }();
-  return id;
+  }());
+  return *id;
 }
 
 std::uint64_t pid_namespace() noexcept {
