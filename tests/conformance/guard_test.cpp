@@ -112,6 +112,17 @@ ENGINE_TEST("while its lock is held a guarded write is done") {
   check_all_done(cache, same);
 }
 
+ENGINE_TEST("what would change nothing is LockLost as well when its lock is not held") {
+  fill(cache);
+  const SyncLock lock(cache, "k");
+  CHECK_THROWS_AS(static_cast<void>(cache.add("old", "w", {.guard = lock})), LockLost);
+  CHECK_THROWS_AS(static_cast<void>(cache.replace("old", "other", "w", {.guard = lock})), LockLost);
+  CHECK_THROWS_AS(static_cast<void>(cache.replace("absent", "v", "w", {.guard = lock})), LockLost);
+  CHECK_THROWS_AS(cache.erase("absent", {.guard = lock}), LockLost);
+  CHECK_THROWS_AS(static_cast<void>(cache.pop("absent", {.guard = lock})), LockLost);
+  CHECK_THROWS_AS(cache.touch("absent", 1h, {.guard = lock}), LockLost);
+}
+
 ENGINE_TEST("when its lock is no longer held a guarded write is LockLost and changes nothing") {
   SyncLock lock(cache, "k", {.lease = 20ms});
   lock.lock();

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <future>
 #include <thread>
 
 #include "dcache/lock.hpp"
@@ -51,6 +52,21 @@ TEST_CASE_FIXTURE(OneCache, "a cache that is removed while it is open says so, i
   CHECK_THROWS_AS(lock.lock(), NotACache);
   wait_for_a_look();
   CHECK_THROWS_AS(static_cast<void>(cache.get("k")), NotACache);
+}
+
+TEST_CASE_FIXTURE(OneCache,
+                  "who waits for a lock is told when the cache is removed, however long it would wait") {
+  SyncLock holder(cache, "lock");
+  holder.lock();
+  SyncLock lock(cache, "lock", {.timeout = 1min});
+  SUBCASE("any order") {}
+  SUBCASE("fair") { lock = SyncLock(cache, "lock", {.timeout = 1min, .fair = true}); }
+  auto told = std::async(std::launch::async, [&] { CHECK_THROWS_AS(lock.lock(), NotACache); });
+  std::this_thread::sleep_for(20ms);
+  fs::remove(dir / "cache" / "cache.db");
+  CHECK(told.wait_for(10s) == std::future_status::ready);
+  CHECK_THROWS_AS(static_cast<void>(holder.locked()), NotACache);
+  CHECK_THROWS_AS(static_cast<void>(locks(cache)), NotACache);
 }
 
 TEST_CASE_FIXTURE(OneCache, "a database that is cut short while it is open is Corrupt") {

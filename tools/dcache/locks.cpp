@@ -87,8 +87,8 @@ std::string why_refused(const Context& context, const Cache& cache, const Cleari
   if (given.fence && *given.fence != holder.fence) {
     text += "its fence is not " + std::to_string(*given.fence) + "; ";
   }
-  text += "held by " + escape(holder.owner) + " (" + escape(holder.command.empty() ? "?" : holder.command) + ", " + state +
-          ")";
+  text += "held by " + escape(holder.owner) + " (" + escape(holder.command.empty() ? "?" : holder.command) +
+          ", " + state + ")";
   if (!holder.label.empty()) text += " labelled " + in_quotes(holder.label);
   text += " for " + short_duration(age_of(holder.since)) + " with fence " + std::to_string(holder.fence);
   return text + "; if that holder must lose it: " + command_to_force(context, given, holder.fence);
@@ -116,13 +116,14 @@ Command build_lock_ls() {
   const auto given = std::make_shared<Given>();
   return {.about =
               "Lists the locks that are held, and those whose holder is gone and that nobody\n"
-              "has taken since. States:\n"
+              "has taken since, or that somebody waits for. States:\n"
               "  live     its holder runs\n"
               "  leased   its holder runs, and loses it when LEASE is over\n"
               "  kept     stays held until LEASE is over, whether or not its holder runs\n"
               "  expired  its lease is over: the next one gets it\n"
               "  dead     its holder is gone: the next one gets it\n"
               "  unknown  whether its holder runs cannot be told from here\n"
+              "  free     nobody holds it: who waits for it has not come yet, as it is stopped\n"
               "A record that cannot be read is of kind 'damaged': lock clear --force removes it.",
           .examples =
               "  dcache locks\n"
@@ -150,7 +151,15 @@ Command build_lock_ls() {
             const std::vector<LockInfo> found = locks(cache, {.prefix = given->prefix, .tags = given->tags});
             for (const LockInfo& lock : found) {
               for (const Holder& holder : lock.holders) listing.add(row_for(lock, holder));
-              if (lock.kind == "damaged") listing.add({{"key", lock.key}, {"kind", lock.kind}});
+              if (!lock.holders.empty()) continue;
+              if (lock.kind == "damaged") {
+                listing.add({{"key", lock.key}, {"kind", lock.kind}});
+              } else {
+                listing.add({{"key", lock.key},
+                             {"kind", lock.kind},
+                             {"state", std::string("free")},
+                             {"waiters", static_cast<std::uint64_t>(lock.waiters.size())}});
+              }
             }
             listing.end();
             if (found.empty()) context.note("no locks");

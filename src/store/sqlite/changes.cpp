@@ -286,7 +286,12 @@ bool SqliteStore::replace(std::string_view key, std::string_view expected, const
     // Comparing may mean to read a large file, so it is done outside of the transaction, which then makes
     // sure that the row is still the same.
     const std::optional<Entry> seen = entry(key);
-    if (!seen || seen->value != expected) return false;
+    if (!seen || seen->value != expected) {
+      if (desired.guard != nullptr) {
+        require(*desired.guard, record(Space::locks, desired.guard->key()));
+      }
+      return false;
+    }
     Write write(*this, deadline_from_now());
     obey(*write, desired.guard);
     {

@@ -123,12 +123,13 @@ bool check_tables(Connection& connection) {
   if (application != kApplicationId)
     refuse(connection.path(), "is a database of another program, not a cache");
   if (version > kSchemaVersion) refuse_newer(connection.path(), version);
-  static const std::string expected = expected_tables();
+  // Never destroyed: a cache may be opened by the destructors of static objects.
+  static const auto* const expected = new std::string(expected_tables());
   const std::string found =
       pragma_text(connection,
                   "SELECT group_concat(sql || char(10), '') FROM (SELECT sql FROM sqlite_schema "
                   "WHERE sql IS NOT NULL ORDER BY rowid)");
-  if (found != expected) refuse(connection.path(), "has other tables than a cache of this version");
+  if (found != *expected) refuse(connection.path(), "has other tables than a cache of this version");
   return true;
 }
 

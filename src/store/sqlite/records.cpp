@@ -24,6 +24,7 @@ void SqliteStore::reserve_fences(Deadline deadline) {
 }
 
 std::optional<std::string> SqliteStore::record(Space space, std::string_view key) {
+  check_moved_sometimes();
   Read read(*this);
   Statement get = read->use(Sql::record_get);
   if (!read->step(get.bind(1, number(space)).bind(2, key), "read a record")) return std::nullopt;
@@ -118,6 +119,7 @@ void SqliteStore::update_record_once(Space space, std::string_view key,
 
 std::vector<Record> SqliteStore::records(Space space, const std::optional<std::string>& after,
                                          std::size_t limit) {
+  check_moved_sometimes();
   Read read(*this);
   const std::string from = behind(after);
   Statement row = read->use(Sql::record_list);

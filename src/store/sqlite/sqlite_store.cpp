@@ -96,20 +96,20 @@ void SqliteStore::check_moved() {
 void SqliteStore::check_log_sometimes() {
   const std::int64_t now = platform::coarse_monotonic_ns();
   if (now - looked_at_log_.load(std::memory_order_relaxed) < kLookPeriod) return;
-  looked_at_log_.store(now, std::memory_order_relaxed);
   for (std::size_t i = 1; i < kFiles.size(); ++i) {
     if (platform::file_info(file(kFiles[i])).id == files_seen_[i]) continue;
     throw Corrupt("'" + escape(file(kFiles[i])) +
                   "' was removed while the cache was open: stop all users of it, then open it again");
   }
+  looked_at_log_.store(now, std::memory_order_relaxed);
 }
 
 /// For reads, whose answers from a removed cache are merely old: looking every time would cost them a third.
 void SqliteStore::check_moved_sometimes() {
   const std::int64_t now = platform::coarse_monotonic_ns();
   if (now - looked_for_move_.load(std::memory_order_relaxed) < kLookPeriod) return;
-  looked_for_move_.store(now, std::memory_order_relaxed);
   check_moved();
+  looked_for_move_.store(now, std::memory_order_relaxed);  // only now: what is gone is gone for every read
 }
 
 std::string SqliteStore::session() {
