@@ -33,7 +33,9 @@ class DCACHE_EXPORT Guard {
   }
   // NOLINTNEXTLINE(google-explicit-constructor): likewise
   Guard(const std::unique_lock<Lock>& lock)
-      : Guard(lock.owns_lock() ? lock.mutex()->guard() : Guard({}, {}, {})) {}
+      : Guard(lock.mutex() != nullptr ? lock.mutex()->guard() : Guard({}, {}, {})) {
+    if (!lock.owns_lock()) holds_ = nullptr;
+  }
 
   /// For kinds of locks: the cache's uuid, the lock's key, and what tells from the lock's record (null =
   /// there is none) whether it is held. Without that it never holds.

@@ -37,8 +37,8 @@
 
 namespace dcache {
 
-/// How to wait between tries: first `base`, doubled at every try up to `cap`; of each wait one half is certain
-/// and the other random ("equal jitter").
+/// How to wait between tries: first `base`, doubled at every try up to `cap`; of each wait one half is
+/// certain and the other random ("equal jitter").
 struct Backoff {
   Duration base = std::chrono::microseconds(100);
   Duration cap = std::chrono::milliseconds(5);
@@ -83,8 +83,8 @@ struct LockOptions {
   /// with the holder. Counted in time since boot, suspended time included.
   std::optional<Duration> lease = {};
   /// First come, first served: it neither overtakes who waits nor is overtaken. By default a lock that
-  /// becomes free may go to whoever asks first, until somebody has waited for 2 ms, so that it need not always
-  /// wait for a sleeper to wake up. A waiter that is not there within 5 ms of its turn is passed over.
+  /// becomes free may go to whoever asks first, until somebody has waited for 2 ms, so that it need not
+  /// always wait for a sleeper to wake up. A waiter that is not there within 5 ms of its turn is passed over.
   bool fair = false;
   Tags tags = {};          ///< shown by `locks`, which can select by them
   std::string label = {};  ///< what people see beside the owner; at most 256 bytes
@@ -94,7 +94,8 @@ struct LockOptions {
   bool keep = false;
   /// Longest time that one grant may be held, renewals included: then it ends as a lease does.
   std::optional<Duration> max_hold = {};
-  /// Looks at the record of the lock in one `lock()` call before Timeout; 0 = as many as the time allows.
+  /// Tries in one `lock()` call before Timeout: at first, and each time that it wakes up, which it does at
+  /// least four times a second. 0 = as many as the time allows.
   std::uint64_t max_tries = 0;
   /// Where nothing can wake a waiter (`Stats::board`).
   Backoff backoff = {};
@@ -155,7 +156,8 @@ class DCACHE_EXPORT LockHandle {
 
   /// Releases. What `release` would call lost is not an error here, since guards call this: ask `lost()`. A
   /// release that cannot be committed now is told to `Options::on_error` and kept: a thread tries it again
-  /// until it is done. Throws NotOwner only if the lock was never held here.
+  /// until it is done. Inside `Cache::transact` that is when the transaction is over. Throws NotOwner only if
+  /// the lock was never held here.
   void unlock();
 
   /// Releases and says what became of it. Throws only if it could not be committed; the lock is then still

@@ -34,7 +34,8 @@ struct Options {
   Create create = Create::directory;
   Durability durability = Durability::normal;
   /// Accepts a directory that belongs to another user, or that group or others may write. Whoever can write
-  /// the directory can change every value and take every lock.
+  /// the directory can change every value and take every lock. Files are made with mode 0600: other users
+  /// than their owner must be given access to each of them.
   bool allow_shared = false;
   /// Accepts network and virtual-machine file systems, where SQLite's locks and shared memory may fail
   /// without a sign. For a machine that has the directory to itself.

@@ -9,6 +9,7 @@
 #include "dcache/bytes.hpp"
 #include "dcache/error.hpp"
 #include "platform/fork.hpp"
+#include "store/deadline.hpp"
 
 namespace dcache::detail {
 
@@ -31,7 +32,12 @@ CacheState::~CacheState() {
     return;
   }
   stop_retrying();
-  retry_kept();
+  // The process may go on living, and with it what was not given back.
+  const Deadline end = store::deadline_after(options_.timeout);
+  for (auto pause = kFirstRetry; retry_kept(), anything_kept_ && std::chrono::steady_clock::now() < end;) {
+    std::this_thread::sleep_for(pause);
+    pause = std::min(2 * pause, kLongestRetry);
+  }
 }
 
 bool CacheState::forked() const noexcept { return fork_generation_ != platform::fork_generation(); }

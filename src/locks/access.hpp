@@ -3,12 +3,14 @@
 // Between the pure machine and the store: how a lock's record is read and changed.
 #pragma once
 
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "cache/state.hpp"
+#include "dcache/error.hpp"
 #include "dcache/lock.hpp"
 #include "locks/record.hpp"
 #include "store/deadline.hpp"
@@ -43,6 +45,22 @@ struct Changed {
 Changed change_record(Store& store, const detail::CacheState& state, std::string_view key,
                       FunctionRef<Result(const std::optional<LockRecord>&, std::uint64_t number)> event,
                       Deadline deadline);
+
+/// Runs what is kept until it is done: whether it is, or never can be (a damaged record, a cache that is
+/// gone).
+template <class F>
+bool done_with(const detail::CacheState& state, F f) {
+  try {
+    f();
+    return true;
+  } catch (const Corrupt&) {
+    return true;
+  } catch (const NotACache&) {
+    return true;
+  } catch (const std::exception&) {
+    return state.forked();
+  }
+}
 
 /// What people are shown of a grant, and of a place in the queue.
 Holder describe(const Hold& hold, Store& store);

@@ -85,6 +85,7 @@ class LockHandle::Impl::Attempt {
   const steady_clock::time_point started_ = steady_clock::now();
   steady_clock::time_point told_{};
   std::uint64_t tries_ = 0;
+  bool spinning_ = false;
   std::uint64_t ticket_ = 0;
   locking::Pause pause_{lock_.options_.backoff, deadline_, stop_};
   int slept_ = 0;
@@ -137,6 +138,7 @@ void LockHandle::Impl::Attempt::check_stop() const {
 
 LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::count_try() {
   const std::uint64_t most = lock_.options_.max_tries;
+  if (spinning_) return Step::go_on;  // its looks count as one
   return ++tries_ >= most && most != 0 ? Step::tries : Step::go_on;
 }
 
@@ -229,11 +231,13 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::try_first() {
 /// Most locks are held for microseconds: a few looks first. Counted in time, as one yield may take as long as
 /// a hundred grants.
 LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::spin() {
+  spinning_ = true;
   while (steady_clock::now() - started_ < kSpin) {
     std::this_thread::yield();
     check_stop();
     if (const Step step = try_again(); step != Step::go_on) return step;
   }
+  spinning_ = false;
   return over() ? Step::timeout : Step::go_on;
 }
 
@@ -331,7 +335,7 @@ void LockHandle::Impl::Attempt::watch() {
 void LockHandle::Impl::Attempt::leave() noexcept {
   if (ticket_ == 0) return;
   const auto cancel = [key = lock_.key_, ticket = std::exchange(ticket_, 0)](detail::CacheState& state) {
-    try {
+    return locking::done_with(state, [&] {
       Store& store = locking::store_for(state, key);
       static_cast<void>(locking::change_record(
           store, state, key,
@@ -339,10 +343,7 @@ void LockHandle::Impl::Attempt::leave() noexcept {
             return locking::cancel(old, ticket, locking::world_of(store));
           },
           locking::deadline_after(kCancelPatience)));
-      return true;
-    } catch (const std::exception&) {
-      return state.forked();
-    }
+    });
   };
   try {
     if (!cancel(*lock_.state_)) lock_.state_->keep(cancel);

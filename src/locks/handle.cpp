@@ -132,8 +132,14 @@ void LockHandle::Impl::throw_failed(Failed why, Duration waited) const {
       const locking::Hold& hold = record->holders.front();
       text += ": held by " + escape(hold.owner);
       if (!hold.label.empty()) text += " (" + escape(hold.label) + ")";
-      text +=
-          " for " + locking::seconds_text(std::chrono::microseconds(locking::wall_us() - hold.since)) + " s";
+      const std::int64_t age = std::max<std::int64_t>(locking::wall_us() - hold.since, 0);
+      text += " for " + locking::seconds_text(std::chrono::microseconds(age)) + " s";
+      if (hold.lease) {
+        const std::int64_t now = hold.keep ? locking::wall_us() : locking::boottime_us();
+        const std::int64_t left = std::max<std::int64_t>(*hold.lease - now, 0);
+        text += hold.keep ? ", kept for another " : ", its lease ends in ";
+        text += locking::seconds_text(std::chrono::microseconds(left)) + " s";
+      }
     }
     if (!record->waiters.empty()) text += "; " + std::to_string(record->waiters.size()) + " waiting";
   }
@@ -216,12 +222,9 @@ Release LockHandle::Impl::release() {
 /// What a release that could not be committed leaves behind: the same release, without this handle.
 std::function<bool(detail::CacheState&)> LockHandle::Impl::later(bool keep) const {
   return [key = key_, who = who_, fence = fence_, keep](detail::CacheState& state) {
-    try {
+    return locking::done_with(state, [&] {
       static_cast<void>(give_back(state, key, who, fence, keep, locking::deadline_after(kRetryPatience)));
-      return true;
-    } catch (const std::exception&) {
-      return state.forked();
-    }
+    });
   };
 }
 
@@ -430,7 +433,11 @@ void LockHandle::lock(std::stop_token stop) {
 bool LockHandle::try_lock() { return try_lock_for(Duration()); }
 
 bool LockHandle::try_lock_for(Duration limit) {
-  return impl_->acquire(locking::deadline_after(std::max(limit, Duration())), nullptr) == Impl::Failed::no;
+  try {
+    return impl_->acquire(locking::deadline_after(std::max(limit, Duration())), nullptr) == Impl::Failed::no;
+  } catch (const Timeout&) {
+    return false;  // the store was busy for all of that time
+  }
 }
 
 void LockHandle::unlock() { impl_->unlock(); }

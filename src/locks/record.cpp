@@ -9,6 +9,9 @@ namespace dcache::locking {
 
 namespace {
 
+/// Every so many waiters the dead among them are removed.
+constexpr std::size_t kSweep = 16;
+
 /// Lock and rlock exclude each other as two locks do; other kinds do not mix, nor do limits.
 bool compatible(const LockRecord& record, const Wish& wish) {
   const auto plain = [](Kind kind) { return kind == Kind::lock || kind == Kind::rlock; };
@@ -262,6 +265,10 @@ Result acquire(const std::optional<LockRecord>& old, const Wish& wish, std::uint
   std::uint64_t ticket = find_wait(record, wish.ticket) != nullptr ? wish.ticket : 0;
   bool number_used = false;
   if (wish.queue == Queue::join && ticket == 0) {
+    // Those behind the first may die unnoticed: nobody watches them but who comes next.
+    if (record.waiters.size() % kSweep == kSweep - 1) {
+      std::erase_if(record.waiters, [&](const Wait& wait) { return is_dead(wait, world); });
+    }
     const Hold& hold = wish.hold;
     record.waiters.push_back({.ticket = number,
                               .owner = hold.owner,

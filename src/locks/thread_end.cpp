@@ -54,7 +54,7 @@ class Grants {
     const std::shared_ptr<detail::CacheState> state = grant.state.lock();
     if (state == nullptr || state->forked()) return;
     const auto work = [key = grant.key, who = grant.who, fence = grant.fence](detail::CacheState& cache) {
-      try {
+      return done_with(cache, [&] {
         Store& store = store_for(cache, key);
         static_cast<void>(change_record(
             store, cache, key,
@@ -62,10 +62,7 @@ class Grants {
               return abandon(old, who, fence, world_of(store));
             },
             deadline_after(kPatience)));
-        return true;
-      } catch (const std::exception&) {
-        return cache.forked();
-      }
+      });
     };
     try {
       if (!work(*state)) state->keep(work);
