@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-READING = [["get", "k"], ["ls"], ["tags"], ["entry", "k"], ["stats"], ["locks"], ["lock", "clear", "k"],
+READING = [["get", "k"], ["pop", "k"], ["ls"], ["tags"], ["entry", "k"], ["stats"], ["locks"], ["lock", "clear", "k"],
            ["delete", "k"], ["touch", "k", "--expire", "1h"], ["evict", "t"], ["expire"], ["clear", "--yes"]]
 MAKING = [["set", "k", "v"], ["add", "k", "v"], ["incr", "k"], ["lock", "run", "k", "--", "true"]]
 

@@ -16,7 +16,8 @@ def test_every_verb_does_its_job(dcache):
     assert dcache("lock", "run", "job", "--", "sh", "-c", "exit 7").code == 7
     assert dcache("locks").out == b""
     assert dcache("lock", "clear", "job").code == 1
-    assert dcache("delete", "visits").code == 0
+    assert dcache("pop", "visits").out == b"5"
+    assert dcache("delete", "visits").code == 1
     assert dcache("evict", "demo").out == b"1\n"
     assert dcache("expire").out == b"0\n"
     assert dcache("clear", "--yes").out == b"0\n"

@@ -11,6 +11,8 @@ def test_get_ends_its_line_on_a_terminal_only(dcache):
     dcache("set", "line", "v\n")
     terminal = Terminal(dcache, "get", "k")
     assert terminal.end() == 0 and terminal.shown == b"v\r\n"
+    terminal = Terminal(dcache, "pop", "k")
+    assert terminal.end() == 0 and terminal.shown == b"v\r\n"
     terminal = Terminal(dcache, "get", "line")
     assert terminal.end() == 0 and terminal.shown == b"v\r\n"
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-VERBS = ["get", "set", "add", "delete", "touch", "incr", "ls", "tags", "entry", "stats", "evict", "expire",
+VERBS = ["get", "set", "add", "pop", "delete", "touch", "incr", "ls", "tags", "entry", "stats", "evict", "expire",
          "clear", "lock run", "lock ls", "lock clear", "locks"]
 
 

@@ -87,8 +87,8 @@ std::string why_refused(const Context& context, const Cache& cache, const Cleari
   if (given.fence && *given.fence != holder.fence) {
     text += "its fence is not " + std::to_string(*given.fence) + "; ";
   }
-  text += "held by " + escape(holder.owner) + " (" + escape(holder.command.empty() ? "?" : holder.command) + ", " + state +
-          ")";
+  text += "held by " + escape(holder.owner) + " (" + escape(holder.command.empty() ? "?" : holder.command) +
+          ", " + state + ")";
   if (!holder.label.empty()) text += " labelled " + in_quotes(holder.label);
   text += " for " + short_duration(age_of(holder.since)) + " with fence " + std::to_string(holder.fence);
   return text + "; if that holder must lose it: " + command_to_force(context, given, holder.fence);

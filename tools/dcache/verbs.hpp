@@ -42,6 +42,7 @@ struct FoundVerb {
 Command build_get();
 Command build_set();
 Command build_add();
+Command build_pop();
 Command build_delete();
 Command build_touch();
 Command build_incr();
