@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 READING = [["get", "k"], ["pop", "k"], ["ls"], ["tags"], ["entry", "k"], ["stats"], ["locks"], ["lock", "clear", "k"],
-           ["delete", "k"], ["touch", "k", "--expire", "1h"], ["evict", "t"], ["expire"], ["clear", "--yes"]]
+           ["delete", "k"], ["touch", "k", "--expire", "1h"], ["evict", "t"], ["expire"], ["cull"], ["clear", "--yes"]]
 MAKING = [["set", "k", "v"], ["add", "k", "v"], ["incr", "k"], ["lock", "run", "k", "--", "true"]]
 
 

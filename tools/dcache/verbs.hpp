@@ -49,6 +49,7 @@ Command build_incr();
 // many.cpp
 Command build_evict();
 Command build_expire();
+Command build_cull();
 Command build_clear();
 // looking.cpp
 Command build_ls();
