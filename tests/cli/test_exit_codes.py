@@ -10,7 +10,8 @@ import subprocess
 import pytest
 
 READING = [["get", "k"], ["pop", "k"], ["ls"], ["tags"], ["entry", "k"], ["stats"], ["locks"], ["lock", "clear", "k"],
-           ["delete", "k"], ["touch", "k", "--expire", "1h"], ["evict", "t"], ["expire"], ["cull"], ["clear", "--yes"]]
+           ["delete", "k"], ["touch", "k", "--expire", "1h"], ["evict", "t"], ["expire"], ["cull"], ["check"], ["check", "--fix"],
+           ["clear", "--yes"]]
 MAKING = [["set", "k", "v"], ["add", "k", "v"], ["incr", "k"], ["lock", "run", "k", "--", "true"]]
 
 
@@ -92,7 +93,7 @@ def test_73_when_the_cache_cannot_be_made(dcache):
     assert dcache("--dir", "/proc/dcache", "get", "k").code == 66
 
 
-@pytest.mark.parametrize("words", [["get", "k"], ["ls"], ["ls", "--json"], ["stats"], ["--help"], ["--version"],
+@pytest.mark.parametrize("words", [["get", "k"], ["ls"], ["ls", "--json"], ["stats"], ["check"], ["--help"], ["--version"],
                                    ["locks", "--help"], ["incr", "n"]], ids=" ".join)
 def test_74_when_stdout_takes_nothing(dcache, words):
     dcache("set", "k", "v")

@@ -21,6 +21,7 @@ def test_every_verb_does_its_job(dcache):
     assert dcache("evict", "demo").out == b"1\n"
     assert dcache("expire").out == b"0\n"
     assert dcache("cull").out == b"0\n"
+    assert dcache("check", "--json").json()["findings"] == 0
     assert dcache("clear", "--yes").out == b"0\n"
     assert dcache("--help").code == 0
     assert dcache("nonsense").code == 64

@@ -5,7 +5,7 @@ import os
 import pytest
 
 VERBS = ["get", "set", "add", "pop", "delete", "touch", "incr", "ls", "tags", "entry", "stats", "evict", "expire",
-         "cull", "clear", "lock run", "lock ls", "lock clear", "locks"]
+         "cull", "clear", "check", "lock run", "lock ls", "lock clear", "locks"]
 
 
 def test_nothing_at_all_shows_the_help(dcache):

@@ -30,8 +30,8 @@ Exit status:
   0    done
   1    no: the key is absent (add: present), the lock is held, nothing to remove
   64   the command line makes no sense, or a key, value or tag breaks a limit
-  65   damaged data, a database that is not ours or of a newer version, or a
-       value of another type
+  65   damaged data (`check`: some is left), a database that is not ours or of a
+       newer version, or a value of another type
   66   there is no cache in the directory
   70   a fault in dcache itself
   73   the cache cannot be made
@@ -50,7 +50,7 @@ struct GroupTitle {
 };
 constexpr std::array kGroups = {GroupTitle{Group::values, "Values"}, GroupTitle{Group::looking, "Looking"},
                                 GroupTitle{Group::many, "Many values at once"},
-                                GroupTitle{Group::locks, "Locks"}};
+                                GroupTitle{Group::upkeep, "Upkeep"}, GroupTitle{Group::locks, "Locks"}};
 
 struct Line {
   std::string left;

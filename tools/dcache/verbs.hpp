@@ -13,7 +13,7 @@
 
 namespace dcache::cli {
 
-enum class Group { values, many, looking, locks };
+enum class Group { values, many, looking, upkeep, locks };
 
 struct Verb {
   std::string_view name;   ///< "get", or "lock run" for a verb of a family
@@ -56,6 +56,8 @@ Command build_ls();
 Command build_tags();
 Command build_entry();
 Command build_stats();
+// upkeep.cpp
+Command build_check();
 // locks.cpp
 Command build_lock_ls();
 Command build_lock_clear();
