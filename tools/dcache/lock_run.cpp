@@ -9,6 +9,7 @@
 #include "context.hpp"
 #include "dcache/lock.hpp"
 #include "errors.hpp"
+#include "lock_words.hpp"
 #include "text.hpp"
 #include "verbs.hpp"
 
@@ -30,22 +31,12 @@ struct Given {
   std::vector<std::string> tags;
 };
 
-std::string shown(const LockHandle& lock) { return "lock " + in_quotes(lock.key()); }
-
-std::string describe_holder(const LockHandle& lock) {
-  const std::optional<Holder> holder = lock.holder();
-  if (!holder) return "held by somebody a moment ago";
-  std::string text = "held by " + escape(holder->owner);
-  if (!holder->label.empty()) text += " (" + escape(holder->label) + ")";
-  return text + " for " + short_duration(age_of(holder->since));
-}
-
 /// Takes the lock within `limit`; a person who looks on is told after a while who has it.
 bool take(const Context& context, SyncLock& lock, Duration limit) {
   const bool tell = is_watched() && !context.globals().quiet && limit > Duration(kPatience);
   if (tell) {
     if (lock.try_lock_for(kPatience)) return true;
-    context.note("waiting for " + shown(lock) + ", " + describe_holder(lock));
+    context.note("waiting for " + lock_name(lock.key()) + ", " + describe(lock.holder()));
     if (!limit.is_forever()) limit = limit.nanoseconds() - kPatience;
   }
   return lock.try_lock_for(limit);
@@ -71,13 +62,13 @@ int run(Context& context, const Given& given) {
                 {.timeout = forever, .lease = given.lease.time, .tags = given.tags, .label = given.label});
   const Duration limit = given.no_wait ? Duration() : given.wait.value_or(forever);
   if (!take(context, lock, limit)) {
-    context.note(shown(lock) + " is " + describe_holder(lock));
+    context.note(lock_name(lock.key()) + " is " + describe(lock.holder()));
     return static_cast<int>(given.busy_code.value_or(kNo));
   }
   set_environment(lock);
   const int status = run_child(given.command);
   if (lock.release() == Release::released) return status;
-  throw Failure(kTimeout, shown(lock) + " was lost while the command ran (its exit status was " +
+  throw Failure(kTimeout, lock_name(lock.key()) + " was lost while the command ran (its exit status was " +
                               std::to_string(status) +
                               "): its lease ended or somebody cleared it; what it protects may be damaged");
 }

@@ -29,6 +29,9 @@ constexpr std::array kVerbs = {
     Verb{"check", "", Group::upkeep, "look for damage, and mend it", build_check},
     Verb{"lock run", "", Group::locks, "run a command while holding a lock", build_lock_run},
     Verb{"lock ls", "locks", Group::locks, "list the locks and who holds them", build_lock_ls},
+    Verb{"lock show", "", Group::locks, "show who holds a lock and who waits for it", build_lock_show},
+    Verb{"lock test", "", Group::locks, "tell whether a lock is held", build_lock_test},
+    Verb{"lock wait", "", Group::locks, "wait until a lock is free", build_lock_wait},
     Verb{"lock clear", "", Group::locks, "remove a lock whose holder is gone", build_lock_clear},
 };
 
@@ -67,7 +70,12 @@ constexpr std::array kSynonyms = {
     Synonym{"fix", "check"},
     Synonym{"inc", "incr"},
     Synonym{"increment", "incr"},
+    Synonym{"wait", "lock wait"},
     Synonym{"lock list", "lock ls"},
+    Synonym{"lock info", "lock show"},
+    Synonym{"lock entry", "lock show"},
+    Synonym{"lock status", "lock show"},
+    Synonym{"lock held", "lock test"},
     Synonym{"lock exec", "lock run"},
     Synonym{"lock delete", "lock clear"},
     Synonym{"lock rm", "lock clear"},

@@ -61,6 +61,10 @@ Command build_check();
 // locks.cpp
 Command build_lock_ls();
 Command build_lock_clear();
+// lock_state.cpp
+Command build_lock_show();
+Command build_lock_test();
+Command build_lock_wait();
 // lock_run.cpp
 Command build_lock_run();
 
