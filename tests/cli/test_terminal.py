@@ -58,6 +58,16 @@ def test_a_long_wait_is_explained_once(dcache):
     assert terminal.shown.count(b"waiting") == 1 and terminal.shown.endswith(b"ran\r\n")
 
 
+def test_who_waits_is_told_how_many_are_ahead(dcache):
+    dcache.hold("k")
+    for number, text in enumerate([b"s\r\n", b"s, 1 waiter ahead\r\n", b"s, 2 waiters ahead\r\n"]):
+        terminal = Terminal(dcache, "lock", "run", "k", "--", "true")
+        terminal.until(b"waiting for lock 'k', held by ")
+        terminal.until(b"\n")
+        assert terminal.shown.endswith(text)
+        assert dcache("locks", "--json").json()["waiters"] == number + 1
+
+
 def test_a_wait_that_ends_in_vain_says_who_has_it(dcache):
     dcache.hold("k")
     terminal = Terminal(dcache, "lock", "run", "-w", "1.2", "k", "--", "true")

@@ -67,6 +67,8 @@ def test_an_unknown_verb_gets_a_suggestion(dcache, words, meant):
     (["lock", "--nonsense"], "unknown option '--nonsense'"),
     (["lock", "run", "k"], "`-- COMMAND...` is missing"),
     (["lock", "run", "k", "--"], "`-- COMMAND...` is missing"),
+    (["lock", "run", "k", "-c", "true", "--", "true"], "exclude each other"),
+    (["lock", "run", "k", "-c"], "--command needs a value"),
     (["lock", "run", "k", "true"], "write -- before the command"),
     (["lock", "run", "--", "true"], "KEY is missing"),
     (["lock", "run", "-n", "-w", "1", "k", "--", "true"], "exclude each other"),
