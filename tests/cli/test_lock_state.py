@@ -9,10 +9,10 @@ import pytest
 from conftest import Terminal, wait_until
 
 
-def wait_for(dcache, key, *options):
+def wait_for(dcache, key):
     """Starts one who waits for the lock, and comes back when it is in the queue."""
     before = waiters(dcache, key)
-    process = dcache.start("lock", "run", *options, key, "--", "true")
+    process = dcache.start("lock", "run", key, "--", "true")
     wait_until(lambda: waiters(dcache, key) == before + 1)
     return process
 
@@ -121,10 +121,13 @@ def test_wait_gives_up_after_w(dcache, wait):
 
 
 def test_wait_ends_when_the_lock_goes_to_the_next_one(dcache):
-    dcache.hold("k", command=("sleep", "1"))
+    holder = dcache.hold("k")
     dcache.start("lock", "run", "k", "--", "sleep", "60")
     wait_until(lambda: waiters(dcache, "k") == 1)
-    assert dcache("lock", "wait", "-w", "20", "k").code == 0
+    terminal = Terminal(dcache, "lock", "wait", "k")
+    terminal.until(b"waiting for lock 'k'")
+    holder.terminate()
+    assert terminal.end() == 0
     assert dcache("lock", "test", "k").code == 0
 
 

@@ -3,7 +3,7 @@
 import signal
 import subprocess
 
-from conftest import Terminal
+from conftest import Terminal, wait_until
 
 
 def test_get_ends_its_line_on_a_terminal_only(dcache):
@@ -66,6 +66,18 @@ def test_who_waits_is_told_how_many_are_ahead(dcache):
         terminal.until(b"\n")
         assert terminal.shown.endswith(text)
         assert dcache("locks", "--json").json()["waiters"] == number + 1
+
+
+def test_who_was_told_keeps_its_place_in_the_queue(dcache):
+    dcache.hold("k")
+    terminals = []
+    for number in range(2):
+        terminals.append(Terminal(dcache, "lock", "run", "k", "--", "true"))
+        wait_until(lambda: dcache("locks", "--json").json()["waiters"] == number + 1)
+    for terminal in terminals:
+        terminal.until(b"waiting for lock 'k', held by ")
+    lines = dcache("lock", "show", "k", "--json").lines()
+    assert [line["pid"] for line in lines[1:]] == [terminal.process.pid for terminal in terminals]
 
 
 def test_a_wait_that_ends_in_vain_says_who_has_it(dcache):
