@@ -33,7 +33,8 @@ class Session {
   /// Whether the session that `token` names still runs. Our own is alive; in doubt nothing is dead.
   Liveness alive(std::string_view token);
 
-  /// Name of the program whose session it is; empty unless it certainly still runs, and can be seen from here.
+  /// Name of the program whose session it is; empty unless it certainly still runs, and can be seen from
+  /// here.
   static std::string command(std::string_view token);
 
   /// Calls `wake` once when another session dies, or in this call if it is dead, unless the returned object

@@ -9,8 +9,10 @@ import subprocess
 
 import pytest
 
-READING = [["get", "k"], ["ls"], ["tags"], ["entry", "k"], ["stats"], ["locks"], ["lock", "clear", "k"],
-           ["delete", "k"], ["touch", "k", "--expire", "1h"], ["evict", "t"], ["expire"], ["clear", "--yes"]]
+READING = [["get", "k"], ["pop", "k"], ["ls"], ["tags"], ["entry", "k"], ["stats"], ["check"], ["check", "--fix"],
+           ["locks"], ["lock", "show", "k"], ["lock", "test", "k"], ["lock", "wait", "k"], ["lock", "clear", "k"],
+           ["delete", "k"], ["touch", "k", "--expire", "1h"], ["evict", "t"], ["expire"], ["cull"],
+           ["clear", "--yes"]]
 MAKING = [["set", "k", "v"], ["add", "k", "v"], ["incr", "k"], ["lock", "run", "k", "--", "true"]]
 
 
@@ -92,7 +94,7 @@ def test_73_when_the_cache_cannot_be_made(dcache):
     assert dcache("--dir", "/proc/dcache", "get", "k").code == 66
 
 
-@pytest.mark.parametrize("words", [["get", "k"], ["ls"], ["ls", "--json"], ["stats"], ["--help"], ["--version"],
+@pytest.mark.parametrize("words", [["get", "k"], ["ls"], ["ls", "--json"], ["stats"], ["check"], ["--help"], ["--version"],
                                    ["locks", "--help"], ["incr", "n"]], ids=" ".join)
 def test_74_when_stdout_takes_nothing(dcache, words):
     dcache("set", "k", "v")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ls, entry, tags, stats, evict, expire, clear."""
+"""ls, entry, tags, stats, evict, expire, cull, clear."""
 import os
+import sqlite3
 import time
 
 import pytest
@@ -84,6 +85,25 @@ def test_expire_removes_what_is_over(filled):
     assert filled("expire").out == b"1\n"
     assert filled("stats", "--json").json()["expired"] == 0
     assert filled("expire", "--json").json() == {"expired": 0}
+
+
+def test_cull_removes_what_is_over_and_keeps_what_fits(filled):
+    filled("set", "short", "x", "--expire", "20ms")
+    time.sleep(0.05)
+    assert filled("cull").out == b"1\n"
+    assert filled("cull", "--json").json() == {"culled": 0}
+    assert len(filled("ls").out.split()) == 4
+
+
+def test_cull_keeps_the_size_limit(dcache):
+    for i in range(8):
+        dcache("set", f"k{i}", "-", input=os.urandom(100_000))
+    with sqlite3.connect(dcache.dir / "cache.db") as database:  # no verb lowers it
+        database.execute("INSERT INTO meta VALUES('settings', CAST('500000 oldest' AS BLOB))")
+    database.close()
+    culled = int(dcache("cull").out)
+    left = dcache("ls").out.split()
+    assert 3 < culled < 8 and left == [b"k%d" % i for i in range(culled, 8)]
 
 
 def test_clear_needs_yes_without_a_terminal(filled):

@@ -53,6 +53,27 @@ def test_the_command_gets_stdin_stdout_arguments_and_environment(dcache):
     assert int(run(dcache, "sh", "-c", script).out.split()[1]) > int(fence) > 0
 
 
+def test_c_is_a_command_for_the_shell(dcache):
+    script = 'echo "$0,$#,$DCACHE_LOCK_KEY" | tr , ";"; exit 7'
+    for words in [["k", "-c", script], ["-c", script, "k"], ["--command=" + script, "k"]]:
+        done = dcache("lock", "run", *words)
+        assert (done.code, done.out) == (7, b"/bin/sh;0;k\n")
+    assert dcache("lock", "run", "-c", "printenv DCACHE_LOCK_KEY", "--", "-n", "--").out == b"-n\n"
+    assert dcache("lock", "run", "k", "-c", "").code == 0
+
+
+def test_who_is_fair_is_served_in_order(dcache):
+    order = dcache.base / "order"
+    holder = dcache.hold("k")
+    for number in range(4):
+        dcache.start("lock", "run", "--fair", "k", "-c", f"echo {number} >> {order}")
+        wait_until(lambda: dcache("locks", "--json").json()["waiters"] == number + 1)
+    shown = dcache("lock", "show", "k", "--json").lines()
+    assert [line["fair"] for line in shown[1:]] == [True] * 4
+    holder.terminate()
+    wait_until(lambda: order.exists() and order.read_text() == "0\n1\n2\n3\n")
+
+
 def test_n_gives_up_at_once_with_1_or_e(dcache):
     dcache.hold("k")
     start = time.monotonic()

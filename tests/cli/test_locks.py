@@ -117,6 +117,8 @@ def test_a_damaged_record_is_65_and_force_removes_it(dcache):
     shown = dcache("locks", "--json")
     assert shown.code == 0 and [(line["key"], line["kind"]) for line in shown.lines()] == [("k", "damaged")]
     assert dcache("lock", "run", "-n", "k", "--", "true").code == 65
+    for verb in ["show", "test", "wait"]:
+        assert dcache("lock", verb, "k").code == 65
     refused = dcache("lock", "clear", "k")
     assert refused.code == 77 and "dcache lock clear --force k" in refused.err
     assert dcache("lock", "clear", "k", "--force").code == 0

@@ -15,10 +15,15 @@ def test_every_verb_does_its_job(dcache):
     assert dcache("stats", "--json").json()["entries"] == 2
     assert dcache("lock", "run", "job", "--", "sh", "-c", "exit 7").code == 7
     assert dcache("locks").out == b""
+    assert dcache("lock", "show", "job").code == dcache("lock", "test", "job").code == 1
+    assert dcache("lock", "wait", "job").code == 0
     assert dcache("lock", "clear", "job").code == 1
-    assert dcache("delete", "visits").code == 0
+    assert dcache("pop", "visits").out == b"5"
+    assert dcache("delete", "visits").code == 1
     assert dcache("evict", "demo").out == b"1\n"
     assert dcache("expire").out == b"0\n"
+    assert dcache("cull").out == b"0\n"
+    assert dcache("check", "--json").json()["findings"] == 0
     assert dcache("clear", "--yes").out == b"0\n"
     assert dcache("--help").code == 0
     assert dcache("nonsense").code == 64

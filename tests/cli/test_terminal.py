@@ -3,13 +3,15 @@
 import signal
 import subprocess
 
-from conftest import Terminal
+from conftest import Terminal, wait_until
 
 
 def test_get_ends_its_line_on_a_terminal_only(dcache):
     dcache("set", "k", "v")
     dcache("set", "line", "v\n")
     terminal = Terminal(dcache, "get", "k")
+    assert terminal.end() == 0 and terminal.shown == b"v\r\n"
+    terminal = Terminal(dcache, "pop", "k")
     assert terminal.end() == 0 and terminal.shown == b"v\r\n"
     terminal = Terminal(dcache, "get", "line")
     assert terminal.end() == 0 and terminal.shown == b"v\r\n"
@@ -54,6 +56,28 @@ def test_a_long_wait_is_explained_once(dcache):
     holder.terminate()
     assert terminal.end() == 0
     assert terminal.shown.count(b"waiting") == 1 and terminal.shown.endswith(b"ran\r\n")
+
+
+def test_who_waits_is_told_how_many_are_ahead(dcache):
+    dcache.hold("k")
+    for number, text in enumerate([b"s\r\n", b"s, 1 waiter ahead\r\n", b"s, 2 waiters ahead\r\n"]):
+        terminal = Terminal(dcache, "lock", "run", "k", "--", "true")
+        terminal.until(b"waiting for lock 'k', held by ")
+        terminal.until(b"\n")
+        assert terminal.shown.endswith(text)
+        assert dcache("locks", "--json").json()["waiters"] == number + 1
+
+
+def test_who_was_told_keeps_its_place_in_the_queue(dcache):
+    dcache.hold("k")
+    terminals = []
+    for number in range(2):
+        terminals.append(Terminal(dcache, "lock", "run", "k", "--", "true"))
+        wait_until(lambda: dcache("locks", "--json").json()["waiters"] == number + 1)
+    for terminal in terminals:
+        terminal.until(b"waiting for lock 'k', held by ")
+    lines = dcache("lock", "show", "k", "--json").lines()
+    assert [line["pid"] for line in lines[1:]] == [terminal.process.pid for terminal in terminals]
 
 
 def test_a_wait_that_ends_in_vain_says_who_has_it(dcache):

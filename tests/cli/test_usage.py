@@ -4,8 +4,9 @@ import os
 
 import pytest
 
-VERBS = ["get", "set", "add", "delete", "touch", "incr", "ls", "tags", "entry", "stats", "evict", "expire",
-         "clear", "lock run", "lock ls", "lock clear", "locks"]
+VERBS = ["get", "set", "add", "pop", "delete", "touch", "incr", "ls", "tags", "entry", "stats", "evict", "expire",
+         "cull", "clear", "check", "lock run", "lock ls", "lock show", "lock test", "lock wait", "lock clear",
+         "locks"]
 
 
 def test_nothing_at_all_shows_the_help(dcache):
@@ -66,12 +67,15 @@ def test_an_unknown_verb_gets_a_suggestion(dcache, words, meant):
     (["lock", "--nonsense"], "unknown option '--nonsense'"),
     (["lock", "run", "k"], "`-- COMMAND...` is missing"),
     (["lock", "run", "k", "--"], "`-- COMMAND...` is missing"),
+    (["lock", "run", "k", "-c", "true", "--", "true"], "exclude each other"),
+    (["lock", "run", "k", "-c"], "--command needs a value"),
     (["lock", "run", "k", "true"], "write -- before the command"),
     (["lock", "run", "--", "true"], "KEY is missing"),
     (["lock", "run", "-n", "-w", "1", "k", "--", "true"], "exclude each other"),
     (["lock", "run", "-w", "soon", "k", "--", "true"], "--wait 'soon' is not a time"),
     (["lock", "run", "-E", "256", "k", "--", "true"], "0 to 255"),
     (["lock", "run", "--lease", "0", "k", "--", "true"], "--lease '0' is too short"),
+    (["lock", "wait", "-w", "soon", "k"], "--wait 'soon' is not a time"),
     (["lock", "clear", "k", "--fence", "x"], "--fence 'x'"),
     (["get", "k", "--timeout", "x"], "--timeout 'x'"),
     (["--dir", "", "get", "k"], "empty name"),

@@ -94,6 +94,28 @@ def test_add_stores_once(dcache):
     assert dcache("add", "k", "third", "--json").json() == {"key": "k", "added": False}
 
 
+def test_pop_prints_the_exact_bytes_and_removes_them(dcache):
+    dcache("set", "k", "-", input=ALL_BYTES)
+    assert dcache("pop", "k").out == ALL_BYTES
+    gone = dcache("pop", "k")
+    assert (gone.code, gone.out, gone.err) == (1, b"", "")
+    assert dcache("get", "k").code == 1
+    dcache("set", b"k\xff", "v")
+    popped = dcache("pop", b"k\xff", "--json").json()
+    assert popped == {"key_b64": base64.b64encode(b"k\xff").decode(), "value": "v"}
+    dcache("set", "k", "v", "--expire", "20ms")
+    time.sleep(0.05)
+    assert dcache("pop", "k").code == 1
+
+
+def test_of_several_that_pop_one_gets_it(dcache):
+    value = os.urandom(100_000)
+    dcache("set", "k", "-", input=value)
+    processes = [dcache.start("pop", "k") for _ in range(8)]
+    ends = [(process.communicate()[0], process.returncode) for process in processes]
+    assert sorted(ends) == sorted([(b"", 1)] * 7 + [(value, 0)])
+
+
 def test_delete_says_whether_any_was_there(dcache):
     dcache("set", "a", "1")
     dcache("set", "b", "2")

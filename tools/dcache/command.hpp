@@ -37,8 +37,9 @@ struct Command {
   std::string_view about;     ///< what it does, in sentences
   std::string_view examples;  ///< lines to type
   std::vector<Argument> arguments = {};
-  std::string_view rest_name = {};  ///< what has to follow "--"; none = "--" only ends the options
+  std::string_view rest_name = {};  ///< what follows "--"; none = "--" only ends the options
   std::vector<std::string>* rest = nullptr;
+  Argument::Times rest_times = Argument::Times::required;
   std::function<int(Context&)> run = {};  ///< returns the exit code
 };
 

@@ -28,10 +28,11 @@ Environment:
 
 Exit status:
   0    done
-  1    no: the key is absent (add: present), the lock is held, nothing to remove
+  1    no: the key is absent (`add`: present), the lock is held (`lock show` and
+       `lock test`: free), nothing to remove
   64   the command line makes no sense, or a key, value or tag breaks a limit
-  65   damaged data, a database that is not ours or of a newer version, or a
-       value of another type
+  65   damaged data (`check`: some is left), a database that is not ours or of a
+       newer version, or a value of another type
   66   there is no cache in the directory
   70   a fault in dcache itself
   73   the cache cannot be made
@@ -50,7 +51,7 @@ struct GroupTitle {
 };
 constexpr std::array kGroups = {GroupTitle{Group::values, "Values"}, GroupTitle{Group::looking, "Looking"},
                                 GroupTitle{Group::many, "Many values at once"},
-                                GroupTitle{Group::locks, "Locks"}};
+                                GroupTitle{Group::upkeep, "Upkeep"}, GroupTitle{Group::locks, "Locks"}};
 
 struct Line {
   std::string left;
@@ -105,7 +106,10 @@ std::string usage(const Verb& verb, const Command& command) {
         argument.times == Argument::Times::optional || argument.times == Argument::Times::any;
     text += optional ? " [" + name + "]" : " " + name;
   }
-  if (!command.rest_name.empty()) text.append(" -- ").append(command.rest_name);
+  if (!command.rest_name.empty()) {
+    const std::string rest = "-- " + std::string(command.rest_name);
+    text += command.rest_times == Argument::Times::required ? " " + rest : " [" + rest + "]";
+  }
   return text + "\n";
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // lock run: a command under a lock, as flock(1).
+#include <unistd.h>
+
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <memory>
@@ -9,6 +12,7 @@
 #include "context.hpp"
 #include "dcache/lock.hpp"
 #include "errors.hpp"
+#include "lock_words.hpp"
 #include "text.hpp"
 #include "verbs.hpp"
 
@@ -22,7 +26,9 @@ constexpr auto kPatience = std::chrono::seconds(1);
 struct Given {
   std::string key;
   std::vector<std::string> command;
+  std::optional<std::string> script;
   bool no_wait = false;
+  bool fair = false;
   std::optional<Duration> wait;
   std::optional<std::uint64_t> busy_code;
   Lifetime lease;
@@ -30,25 +36,42 @@ struct Given {
   std::vector<std::string> tags;
 };
 
-std::string shown(const LockHandle& lock) { return "lock " + in_quotes(lock.key()); }
+/// Tells a person who looks on, once, for whom this waits.
+class Teller {
+ public:
+  Teller(const Context& context, const Cache& cache, const std::string& key)
+      : context_(context), cache_(cache), key_(key) {}
 
-std::string describe_holder(const LockHandle& lock) {
-  const std::optional<Holder> holder = lock.holder();
-  if (!holder) return "held by somebody a moment ago";
-  std::string text = "held by " + escape(holder->owner);
-  if (!holder->label.empty()) text += " (" + escape(holder->label) + ")";
-  return text + " for " + short_duration(age_of(holder->since));
-}
-
-/// Takes the lock within `limit`; a person who looks on is told after a while who has it.
-bool take(const Context& context, SyncLock& lock, Duration limit) {
-  const bool tell = is_watched() && !context.globals().quiet && limit > Duration(kPatience);
-  if (tell) {
-    if (lock.try_lock_for(kPatience)) return true;
-    context.note("waiting for " + shown(lock) + ", " + describe_holder(lock));
-    if (!limit.is_forever()) limit = limit.nanoseconds() - kPatience;
+  void operator()(const Holder& holder, Duration waited) {
+    if (told_ || waited < Duration(kPatience)) return;
+    told_ = true;
+    context_.note("waiting for " + lock_name(key_) + ", " + describe(holder) + ahead());
   }
-  return lock.try_lock_for(limit);
+
+ private:
+  [[nodiscard]] std::string ahead() const {
+    const std::optional<LockInfo> lock = find_lock(cache_, key_);
+    if (!lock) return {};
+    const auto own = std::find_if(lock->waiters.begin(), lock->waiters.end(),
+                                  [](const Waiter& waiter) { return waiter.pid == ::getpid(); });
+    const auto count = own - lock->waiters.begin();
+    if (count == 0) return {};
+    return ", " + std::to_string(count) + (count == 1 ? " waiter" : " waiters") + " ahead";
+  }
+
+  const Context& context_;
+  const Cache& cache_;
+  const std::string& key_;
+  bool told_ = false;
+};
+
+std::vector<std::string> command_of(const Given& given) {
+  if (!given.script) {
+    if (given.command.empty()) throw UsageError("`-- COMMAND...` is missing, or -c");
+    return given.command;
+  }
+  if (!given.command.empty()) throw UsageError("-c and a command after -- exclude each other");
+  return {"/bin/sh", "-c", *given.script};
 }
 
 void set_environment(const LockHandle& lock) {
@@ -66,18 +89,23 @@ void set_environment(const LockHandle& lock) {
 int run(Context& context, const Given& given) {
   if (given.no_wait && given.wait) throw UsageError("-n and -w exclude each other");
   if (given.busy_code.value_or(0) > 255) throw UsageError("-E: an exit status is a number from 0 to 255");
+  const std::vector<std::string> command = command_of(given);
   Cache cache = context.open(Context::Missing::make);
-  SyncLock lock(cache, given.key,
-                {.timeout = forever, .lease = given.lease.time, .tags = given.tags, .label = given.label});
-  const Duration limit = given.no_wait ? Duration() : given.wait.value_or(forever);
-  if (!take(context, lock, limit)) {
-    context.note(shown(lock) + " is " + describe_holder(lock));
+  LockOptions options{.timeout = forever,
+                      .lease = given.lease.time,
+                      .fair = given.fair,
+                      .tags = given.tags,
+                      .label = given.label};
+  if (is_watched() && !context.globals().quiet) options.on_wait = Teller(context, cache, given.key);
+  SyncLock lock(cache, given.key, std::move(options));
+  if (!lock.try_lock_for(given.no_wait ? Duration() : given.wait.value_or(forever))) {
+    context.note(lock_name(lock.key()) + " is " + describe(lock.holder()));
     return static_cast<int>(given.busy_code.value_or(kNo));
   }
   set_environment(lock);
-  const int status = run_child(given.command);
+  const int status = run_child(command);
   if (lock.release() == Release::released) return status;
-  throw Failure(kTimeout, shown(lock) + " was lost while the command ran (its exit status was " +
+  throw Failure(kTimeout, lock_name(lock.key()) + " was lost while the command ran (its exit status was " +
                               std::to_string(status) +
                               "): its lease ended or somebody cleared it; what it protects may be damaged");
 }
@@ -96,6 +124,9 @@ Command build_lock_run() {
               "environment DCACHE_LOCK_KEY, DCACHE_LOCK_FENCE (a number that grows with every\n"
               "grant) and, if the holder before died, DCACHE_LOCK_OWNER_DIED=1.\n"
               "\n"
+              "Who waits longer than 1 s on a terminal is told who holds the lock, for how long,\n"
+              "and how many are ahead.\n"
+              "\n"
               "Exit status: the command's, 128 + N if signal N ended it; 1 (or -E) if the\n"
               "lock was not to be had; 75 if it was lost while the command ran; 126 or 127 if\n"
               "the command cannot be run.",
@@ -103,6 +134,7 @@ Command build_lock_run() {
               "  dcache lock run report -- make report\n"
               "  dcache lock run -n backup -- backup.sh || echo 'busy or failed'\n"
               "  dcache lock run -w 5 -E 99 backup -- backup.sh    # 99: not within 5 s\n"
+              "  dcache lock run --fair --lease 10m deploy -c 'cd /srv && make deploy'\n"
               "  dcache lock run --label nightly db -- sh -c 'dump | gzip > db.gz'\n",
           .arguments = {positional("KEY", given->key, Argument::Times::required, "the name of the lock"),
                         flag("-n,--nonblock", given->no_wait, "do not wait: give up at once if it is held"),
@@ -110,6 +142,9 @@ Command build_lock_run() {
                                "wait at most so long; a plain number is seconds"),
                         option("-E,--conflict-exit-code", "N", given->busy_code,
                                "the exit status when the lock was not to be had (default 1)"),
+                        option("-c,--command", "TEXT", given->script,
+                               "run this by /bin/sh -c, in place of a command after --"),
+                        flag("--fair", given->fair, "first come, first served: overtake nobody who waits"),
                         option("--lease", "TIME", given->lease,
                                "end the grant after this time, whether or not the command is done"),
                         option("--label", "TEXT", given->label, "what `dcache locks` shows beside the owner"),
@@ -117,6 +152,7 @@ Command build_lock_run() {
                                "a tag of the grant, to select by in `dcache locks`")},
           .rest_name = "COMMAND...",
           .rest = &given->command,
+          .rest_times = Argument::Times::optional,
           .run = [given](Context& context) { return run(context, *given); }};
 }
 

@@ -3,60 +3,17 @@
 // Looking at locks and clearing them: lock ls, lock clear.
 #include "dcache/lock.hpp"
 
-#include <algorithm>
 #include <memory>
 
 #include "context.hpp"
 #include "errors.hpp"
+#include "lock_words.hpp"
 #include "text.hpp"
 #include "verbs.hpp"
 
 namespace dcache::cli {
 
 namespace {
-
-std::string state_of(const Holder& holder) {
-  if (holder.lease_left && *holder.lease_left <= Duration()) return "expired";
-  if (holder.keep) return "kept";
-  switch (holder.state) {
-    case Liveness::dead:
-      return "dead";
-    case Liveness::unknown:
-      return "unknown";
-    case Liveness::alive:
-      break;
-  }
-  return holder.lease_left ? "leased" : "live";
-}
-
-/// One line a holder: a lock that several hold has several.
-Record row_for(const LockInfo& lock, const Holder& holder) {
-  return {{"key", lock.key},
-          {"kind", lock.kind},
-          {"state", state_of(holder)},
-          {"owner", holder.owner},
-          {"pid", holder.pid},
-          {"tid", holder.tid},
-          {"command", holder.command.empty() ? Value() : Value(holder.command)},
-          {"since", holder.since},
-          {"age", age_of(holder.since)},
-          {"lease_left", holder.lease_left},
-          {"fence", holder.fence},
-          {"count", holder.count},
-          {"waiters", static_cast<std::uint64_t>(lock.waiters.size())},
-          {"label", holder.label.empty() ? Value() : Value(holder.label)},
-          {"tags", holder.tags},
-          {"session", holder.session},
-          {"agent", holder.agent}};
-}
-
-/// The lock as it stands, for a message; nothing if it is gone by now.
-std::optional<LockInfo> find_lock(const Cache& cache, const std::string& key) {
-  for (LockInfo& lock : locks(cache, {.prefix = key})) {
-    if (lock.key == key) return std::move(lock);
-  }
-  return std::nullopt;
-}
 
 struct Clearing {
   std::string key;
@@ -75,7 +32,7 @@ std::string command_to_force(const Context& context, const Clearing& given,
 
 /// Why a lock was not cleared, and what would clear it.
 std::string why_refused(const Context& context, const Cache& cache, const Clearing& given) {
-  const std::string what = "lock " + in_quotes(given.key) + " was not cleared: ";
+  const std::string what = lock_name(given.key) + " was not cleared: ";
   const std::optional<LockInfo> lock = find_lock(cache, given.key);
   if (lock && lock->kind == "damaged") {
     return what + "its record is damaged; to remove it: " + command_to_force(context, given, std::nullopt);
@@ -102,7 +59,7 @@ int clear(Context& context, const Clearing& given) {
                                                           : "refused";
   context.tell({{"key", given.key}, {"result", result}}, "");
   if (cleared == Cleared::refused) throw Failure(kRefused, why_refused(context, cache, given));
-  if (cleared == Cleared::absent) context.note("nobody holds lock " + in_quotes(given.key));
+  if (cleared == Cleared::absent) context.note("nobody holds " + lock_name(given.key));
   return cleared == Cleared::cleared ? kDone : kNo;
 }
 
@@ -112,59 +69,72 @@ Command build_lock_ls() {
   struct Given {
     std::string prefix;
     std::vector<std::string> tags;
+    bool stale = false;
+    bool waiters = false;
   };
   const auto given = std::make_shared<Given>();
-  return {.about =
-              "Lists the locks that are held, and those whose holder is gone and that nobody\n"
-              "has taken since, or that somebody waits for. States:\n"
-              "  live     its holder runs\n"
-              "  leased   its holder runs, and loses it when LEASE is over\n"
-              "  kept     stays held until LEASE is over, whether or not its holder runs\n"
-              "  expired  its lease is over: the next one gets it\n"
-              "  dead     its holder is gone: the next one gets it\n"
-              "  unknown  whether its holder runs cannot be told from here\n"
-              "  free     nobody holds it: who waits for it has not come yet, as it is stopped\n"
-              "A record that cannot be read is of kind 'damaged': lock clear --force removes it.",
-          .examples =
-              "  dcache locks\n"
-              "  dcache lock ls nightly: --tag db\n"
-              "  dcache locks --json | jq -r 'select(.state == \"dead\").key'\n",
-          .arguments = {positional("PREFIX", given->prefix, Argument::Times::optional,
-                                   "only locks whose names begin with it"),
-                        option("-t,--tag", "TAG", given->tags, "only locks whose holder has the tag")},
-          .run = [given](Context& context) -> int {
-            const Cache cache = context.open(Context::Missing::fail);
-            using Align = Column::Align;
-            Listing listing(context,
-                            {{"key", "KEY"},
-                             {"kind", "KIND"},
-                             {"state", "STATE"},
-                             {"owner", "OWNER"},
-                             {"command", "COMMAND"},
-                             {"age", "AGE", Align::right},
-                             {"lease_left", "LEASE", Align::right},
-                             {"fence", "FENCE"},
-                             {"count", "COUNT", Align::right},
-                             {"waiters", "WAITING", Align::right},
-                             {"label", "LABEL"}},
-                            Table::Layout::fit);
-            const std::vector<LockInfo> found = locks(cache, {.prefix = given->prefix, .tags = given->tags});
-            for (const LockInfo& lock : found) {
-              for (const Holder& holder : lock.holders) listing.add(row_for(lock, holder));
-              if (!lock.holders.empty()) continue;
-              if (lock.kind == "damaged") {
-                listing.add({{"key", lock.key}, {"kind", lock.kind}});
-              } else {
-                listing.add({{"key", lock.key},
-                             {"kind", lock.kind},
-                             {"state", std::string("free")},
-                             {"waiters", static_cast<std::uint64_t>(lock.waiters.size())}});
-              }
-            }
-            listing.end();
-            if (found.empty()) context.note("no locks");
-            return kDone;
-          }};
+  return {
+      .about =
+          "Lists the locks that are held, and those whose holder is gone and that nobody\n"
+          "has taken since, or that somebody waits for. States:\n"
+          "  live     its holder runs\n"
+          "  leased   its holder runs, and loses it when LEASE is over\n"
+          "  kept     stays held until LEASE is over, whether or not its holder runs\n"
+          "  expired  its lease is over: the next one gets it\n"
+          "  dead     its holder is gone: the next one gets it\n"
+          "  unknown  whether its holder runs cannot be told from here\n"
+          "  free     nobody holds it: who waits for it has not come yet, as it is stopped\n"
+          "  waits    not a holder, but one who waits, for AGE by now (with --waiters)\n"
+          "A record that cannot be read is of kind 'damaged': lock clear --force removes it.",
+      .examples =
+          "  dcache locks\n"
+          "  dcache lock ls nightly: --tag db\n"
+          "  dcache lock ls --stale\n"
+          "  dcache locks --json | jq -r 'select(.state == \"dead\").key'\n",
+      .arguments = {positional("PREFIX", given->prefix, Argument::Times::optional,
+                               "only locks whose names begin with it"),
+                    option("-t,--tag", "TAG", given->tags, "only locks whose holder has the tag"),
+                    flag("-s,--stale", given->stale, "only locks whose holders have all ended"),
+                    flag("--waiters", given->waiters, "a line for each who waits as well, in their order")},
+      .run = [given](Context& context) -> int {
+        const Cache cache = context.open(Context::Missing::fail);
+        using Align = Column::Align;
+        Listing listing(context,
+                        {{"key", "KEY"},
+                         {"kind", "KIND"},
+                         {"state", "STATE"},
+                         {"owner", "OWNER"},
+                         {"command", "COMMAND"},
+                         {"age", "AGE", Align::right},
+                         {"lease_left", "LEASE", Align::right},
+                         {"fence", "FENCE"},
+                         {"count", "COUNT", Align::right},
+                         {"waiters", "WAITING", Align::right},
+                         {"label", "LABEL"}},
+                        Table::Layout::fit);
+        std::vector<LockInfo> found = locks(cache, {.prefix = given->prefix, .tags = given->tags});
+        if (given->stale) {
+          std::erase_if(found, [](const LockInfo& lock) { return lock.holders.empty() || is_held(lock); });
+        }
+        for (const LockInfo& lock : found) {
+          for (const Holder& holder : lock.holders) listing.add(record_of(lock, holder));
+          if (given->waiters) {
+            for (const Waiter& waiter : lock.waiters) listing.add(record_of(lock, waiter));
+          }
+          if (!lock.holders.empty()) continue;
+          if (lock.kind == "damaged") {
+            listing.add({{"key", lock.key}, {"kind", lock.kind}});
+          } else if (!given->waiters) {
+            listing.add({{"key", lock.key},
+                         {"kind", lock.kind},
+                         {"state", std::string("free")},
+                         {"waiters", static_cast<std::uint64_t>(lock.waiters.size())}});
+          }
+        }
+        listing.end();
+        if (found.empty()) context.note("no locks");
+        return kDone;
+      }};
 }
 
 Command build_lock_clear() {

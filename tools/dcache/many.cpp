@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Verbs that remove many values: evict, expire, clear.
+// Verbs that remove many values: evict, expire, cull, clear.
 #include <unistd.h>
 
 #include <memory>
@@ -58,6 +58,19 @@ Command build_expire() {
           .examples = "  dcache expire\n",
           .run = [](Context& context) -> int {
             return tell_count(context, "expired", context.open(Context::Missing::fail).expire());
+          }};
+}
+
+Command build_cull() {
+  return {.about =
+              "Removes the values whose time is over, then the oldest ones until the cache is\n"
+              "within its size limit, if it has one, and prints how many went. Writes do this\n"
+              "by themselves; it is of use after the limit was lowered.",
+          .examples =
+              "  dcache cull\n"
+              "  dcache cull --json | jq .culled\n",
+          .run = [](Context& context) -> int {
+            return tell_count(context, "culled", context.open(Context::Missing::fail).cull());
           }};
 }
 

@@ -163,7 +163,8 @@ void parse(const std::string& title, const Command& command, const std::vector<A
         throw UsageError(std::string(shown_name(all[i])) + " is missing");
       }
     }
-    if (command.rest != nullptr && command.rest->empty()) {
+    const bool rest_needed = command.rest_times == Argument::Times::required;
+    if (command.rest != nullptr && rest_needed && command.rest->empty()) {
       throw UsageError("`-- " + std::string(command.rest_name) + "` is missing");
     }
   } catch (const UsageError& wrong) {

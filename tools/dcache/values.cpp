@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Verbs on single values: get, set, add, delete, touch, incr.
+// Verbs on single values: get, set, add, pop, delete, touch, incr.
 #include <unistd.h>
 
 #include <cerrno>
@@ -90,6 +90,16 @@ ByteView as_value(const std::string& bytes) {
   return ByteView(bytes).as(is_utf8(bytes) ? Format::text : Format::bytes);
 }
 
+int refuse_absent(const Context& context, const std::string& key) {
+  context.note("there is no entry " + in_quotes(key));
+  return kNo;
+}
+
+/// A value that does not end its line ends it where somebody looks at it.
+void end_line(Context& context, char last) {
+  if (Output::is_terminal() && last != '\n') context.out().write("\n");
+}
+
 }  // namespace
 
 Command build_get() {
@@ -120,12 +130,12 @@ Command build_get() {
                 if (!bytes.empty()) last = bytes.back();
               });
             }
-            if (!found) {
-              context.note("there is no entry " + in_quotes(given->key));
-              return kNo;
+            if (!found) return refuse_absent(context, given->key);
+            if (value) {
+              context.show({{"key", given->key}, {"value", *value}});
+            } else {
+              end_line(context, last);
             }
-            if (value) context.show({{"key", given->key}, {"value", *value}});
-            if (!value && Output::is_terminal() && last != '\n') context.out().write("\n");
             return kDone;
           }};
 }
@@ -180,6 +190,33 @@ Command build_add() {
           }};
 }
 
+Command build_pop() {
+  struct Given {
+    std::string key;
+  };
+  const auto given = std::make_shared<Given>();
+  return {.about =
+              "Prints the value as `get` does, and removes it in the same step: of several at\n"
+              "once, in any processes, exactly one gets it. It is gone even if printing it\n"
+              "fails. Exit status 1 if the key is absent or its time is over.",
+          .examples =
+              "  dcache pop token\n"
+              "  job=$(dcache pop job:17) && run-job \"$job\"\n",
+          .arguments = {positional("KEY", given->key, Times::required, kKeyHelp)},
+          .run = [given](Context& context) -> int {
+            Cache cache = context.open(Context::Missing::fail);
+            const std::optional<std::string> value = cache.pop(given->key);
+            if (!value) return refuse_absent(context, given->key);
+            if (context.json()) {
+              context.show({{"key", given->key}, {"value", *value}});
+            } else {
+              context.out().write(*value);
+              end_line(context, value->empty() ? '\0' : value->back());
+            }
+            return kDone;
+          }};
+}
+
 Command build_delete() {
   struct Given {
     std::vector<std::string> keys;
@@ -223,8 +260,7 @@ Command build_touch() {
             Cache cache = context.open(Context::Missing::fail);
             const bool touched = cache.touch(given->key, *given->expire.time);
             context.tell({{"key", given->key}, {"touched", touched}}, "");
-            if (!touched) context.note("there is no entry " + in_quotes(given->key));
-            return touched ? kDone : kNo;
+            return touched ? kDone : refuse_absent(context, given->key);
           }};
 }
 

@@ -13,7 +13,7 @@
 
 namespace dcache::cli {
 
-enum class Group { values, many, looking, locks };
+enum class Group { values, many, looking, upkeep, locks };
 
 struct Verb {
   std::string_view name;   ///< "get", or "lock run" for a verb of a family
@@ -42,21 +42,29 @@ struct FoundVerb {
 Command build_get();
 Command build_set();
 Command build_add();
+Command build_pop();
 Command build_delete();
 Command build_touch();
 Command build_incr();
 // many.cpp
 Command build_evict();
 Command build_expire();
+Command build_cull();
 Command build_clear();
 // looking.cpp
 Command build_ls();
 Command build_tags();
 Command build_entry();
 Command build_stats();
+// upkeep.cpp
+Command build_check();
 // locks.cpp
 Command build_lock_ls();
 Command build_lock_clear();
+// lock_state.cpp
+Command build_lock_show();
+Command build_lock_test();
+Command build_lock_wait();
 // lock_run.cpp
 Command build_lock_run();
 
