@@ -180,6 +180,15 @@ ENGINE_TEST("a stop request ends a wait for a store that is busy, too") {
   CHECK(locks(cache).empty());
 }
 
+ENGINE_TEST("a try on a busy store is false, not a Timeout") {
+  cache.transact([&](Transaction& transaction) {
+    transaction.set("keeps", "the store");
+    auto trying = std::async(std::launch::async, [&] { return SyncLock(cache, "k").try_lock(); });
+    CHECK_FALSE(trying.get());
+  });
+  CHECK(SyncLock(cache, "k").try_lock());
+}
+
 ENGINE_TEST("max_tries looks that often and no more, in the queue as well") {
   SyncLock lock(cache, "k");
   lock.lock();

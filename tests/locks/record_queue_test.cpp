@@ -458,3 +458,20 @@ TEST_CASE("who waits behind more than there is does not try again and again") {
   CHECK_FALSE(seen.act);
   CHECK(letters(seen.watch) == "c");
 }
+
+TEST_CASE("waiters who died behind a live one do not pile up") {
+  Record record = queue("h", "a");
+  for (std::uint64_t ticket = 100; ticket < 200; ++ticket) {
+    record = acquire(record, wish_of(agent('d', ticket), Queue::join), ticket, world()).record;
+    record = acquire(record, wish_of(agent('l', ticket), Queue::join), ticket + 1000, world()).record;
+  }
+  record = acquire(record, wish_of(agent('z'), Queue::join), 5000, world()).record;
+  CHECK(record->waiters.size() == 202);
+  // From now on session d is dead.
+  for (std::uint64_t ticket = 6000; ticket < 6020; ++ticket) {
+    record = acquire(record, wish_of(agent('y', ticket), Queue::join), ticket, world("d")).record;
+  }
+  CHECK(waiting(record).find('d') == std::string::npos);
+  CHECK(record->waiters.size() == 122);
+  CHECK(record->waiters.front().who == agent('a'));
+}

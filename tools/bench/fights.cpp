@@ -48,7 +48,9 @@ void add(Fought& fought, const Fight& fight, std::size_t workers) {
     longest_ns = std::max(longest_ns, tally.longest_ns);
     end_ns = std::max(end_ns, tally.end_ns);
   }
-  const auto grants = static_cast<double>(fight.guarded);
+  std::uint64_t sum = 0;
+  for (const Tally& tally : tallies) sum += tally.grants;
+  const auto grants = static_cast<double>(sum);
   const double share = static_cast<double>(workers) / std::max(grants, 1.0);
   fought.rate.push_back(grants * 1e9 / static_cast<double>(end_ns - fight.begin_ns));
   fought.longest_ms.push_back(static_cast<double>(longest_ns) / 1e6);

@@ -24,6 +24,10 @@ namespace {
 /// A worker that needs longer than this to get ready, or to end after `stop`, hangs.
 constexpr int kPatienceSeconds = 20;
 
+/// One that comes first to a lock that is held for microseconds has it hundreds of times before the next
+/// comes.
+constexpr std::chrono::duration<std::uint64_t, std::nano> kWarmUp{200'000'000};
+
 Fight* map_fight(const std::filesystem::path& directory, bool create) {
   const std::filesystem::path path = directory / "fight";
   const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | (create ? O_CREAT | O_TRUNC : 0), 0600);
@@ -61,6 +65,10 @@ void contend(Contender& contender, Fight& fight, Tally& tally, std::uint64_t hol
     }
     fight.guarded = seen + 1;
     contender.unlock();
+    if (granted < fight.begin_ns) {
+      ++tally.early;
+      continue;
+    }
     ++tally.grants;
     tally.longest_ns = std::max(tally.longest_ns, granted - asked);
   }
@@ -193,12 +201,12 @@ Team::~Team() {
 }
 
 const Fight& Team::fight(double seconds) {
-  arena_->begin_ns = now_ns();
+  arena_->begin_ns = now_ns() + kWarmUp.count();
   arena_->go = 1;
-  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  std::this_thread::sleep_for(kWarmUp + std::chrono::duration<double>(seconds));
   end();
   std::uint64_t grants = 0;
-  for (const Tally& tally : arena_->tallies) grants += tally.grants;
+  for (const Tally& tally : arena_->tallies) grants += tally.early + tally.grants;
   if (grants != arena_->guarded) {
     throw std::runtime_error(std::string(name_of(kind_)) + ": two held the lock at once");
   }

@@ -31,6 +31,7 @@ inline constexpr std::size_t kCacheLine = 64;
 
 /// What one worker tells.
 struct alignas(kCacheLine) Tally {
+  std::uint64_t early = 0;  ///< grants before the start, while others may not have come yet
   std::uint64_t grants = 0;
   std::uint64_t longest_ns = 0;  ///< the longest wait for a grant
   std::uint64_t end_ns = 0;      ///< when it had unlocked for the last time
@@ -42,7 +43,7 @@ struct Fight {
   std::atomic<std::uint32_t> go{0};
   std::atomic<std::uint32_t> stop{0};
   std::atomic<std::uint64_t> granted_ns{0};  ///< when a Role::wait got the lock
-  std::uint64_t begin_ns = 0;
+  std::uint64_t begin_ns = 0;                ///< from here on it counts
   /// Counted by whoever has the lock: shows a lock that two had at once.
   alignas(kCacheLine) volatile std::uint64_t guarded = 0;
   pthread_mutex_t mutex{};
