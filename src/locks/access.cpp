@@ -16,17 +16,19 @@ namespace {
 
 constexpr std::size_t kShownKey = 200;
 
-struct Ids {
-  std::int64_t pid = 0;
-  std::int64_t tid = 0;
-};
-
-Ids ids_of(const std::string& owner) {
-  Ids ids;
+/// What is told of a holder and of a waiter alike.
+template <class Shown>
+Shown describe_who(const std::string& owner, const Agent& who, Store& store) {
+  Shown shown;
+  shown.owner = owner;
   const char* const end = owner.data() + owner.size();
-  const auto pid = std::from_chars(owner.data(), end, ids.pid);
-  if (pid.ptr != end) std::from_chars(pid.ptr + 1, end, ids.tid);
-  return ids;
+  const auto pid = std::from_chars(owner.data(), end, shown.pid);
+  if (pid.ptr != end) std::from_chars(pid.ptr + 1, end, shown.tid);
+  shown.command = store.command(who.session);
+  shown.session = who.session;
+  shown.agent = who.agent;
+  shown.state = store.alive(who.session);
+  return shown;
 }
 
 }  // namespace
@@ -88,14 +90,7 @@ Changed change_record(Store& store, const detail::CacheState& state, std::string
 }
 
 Holder describe(const Hold& hold, Store& store) {
-  const Ids ids = ids_of(hold.owner);
-  Holder holder;
-  holder.owner = hold.owner;
-  holder.pid = ids.pid;
-  holder.tid = ids.tid;
-  holder.command = store.command(hold.who.session);
-  holder.session = hold.who.session;
-  holder.agent = hold.who.agent;
+  auto holder = describe_who<Holder>(hold.owner, hold.who, store);
   holder.count = hold.count;
   holder.fence = hold.fence;
   holder.since = Timestamp::from_unix_nanoseconds(hold.since * 1000);
@@ -105,23 +100,14 @@ Holder describe(const Hold& hold, Store& store) {
   holder.keep = hold.keep;
   holder.label = hold.label;
   holder.tags = hold.tags;
-  holder.state = store.alive(hold.who.session);
   return holder;
 }
 
 Waiter describe(const Wait& wait, Store& store) {
-  const Ids ids = ids_of(wait.owner);
-  Waiter waiter;
-  waiter.owner = wait.owner;
-  waiter.pid = ids.pid;
-  waiter.tid = ids.tid;
-  waiter.command = store.command(wait.who.session);
-  waiter.session = wait.who.session;
-  waiter.agent = wait.who.agent;
+  auto waiter = describe_who<Waiter>(wait.owner, wait.who, store);
   waiter.waited = std::chrono::microseconds(std::max<std::int64_t>(boottime_us() - wait.since, 0));
   waiter.fair = wait.fair;
   waiter.late = wait.late;
-  waiter.state = store.alive(wait.who.session);
   return waiter;
 }
 
