@@ -8,12 +8,16 @@
 
 #include <cerrno>
 #include <chrono>
+#include <random>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "dcache/dcache.hpp"
 #include "raw.hpp"
+#include "workload.hpp"
 
 namespace bench {
 
@@ -112,6 +116,48 @@ class SqliteContender final : public Contender {
   std::unique_ptr<raw::Statement> erase_;
 };
 
+/// What the writers write.
+class Writes {
+ public:
+  std::string_view key() { return keys_[random_() % keys_.size()]; }
+  std::string_view value() { return values_.next(); }
+
+ private:
+  static constexpr std::size_t kKeys = 10'000;
+  Random same_{1};
+  const std::vector<std::string> keys_ = random_keys(kKeys, same_);
+  Random random_{std::random_device{}()};
+  Values values_{128};
+};
+
+class UpsertContender final : public Contender {
+ public:
+  explicit UpsertContender(const std::filesystem::path& directory) : database_(directory / "writes.db") {
+    sqlite3_busy_timeout(database_.handle(), 60'000);
+    database_.run("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=OFF");
+    database_.run("CREATE TABLE IF NOT EXISTS entries(key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID");
+    set_ = std::make_unique<raw::Statement>(database_, "INSERT OR REPLACE INTO entries VALUES(?1, ?2)");
+  }
+  void lock() override { set_->bind(1, writes_.key()).bind(2, writes_.value()).run(); }
+  void unlock() override {}
+
+ private:
+  raw::Database database_;
+  Writes writes_;
+  std::unique_ptr<raw::Statement> set_;
+};
+
+class SetContender final : public Contender {
+ public:
+  explicit SetContender(const std::filesystem::path& directory) : cache_(directory / "writes") {}
+  void lock() override { cache_.set(writes_.key(), writes_.value()); }
+  void unlock() override {}
+
+ private:
+  dcache::Cache cache_;
+  Writes writes_;
+};
+
 }  // namespace
 
 const char* name_of(Kind kind) noexcept {
@@ -126,6 +172,10 @@ const char* name_of(Kind kind) noexcept {
       return "SQLite, naps";
     case Kind::dcache:
       return "SyncLock";
+    case Kind::upsert:
+      return "SQLite, busy timeout";
+    case Kind::set:
+      return "Cache::set";
     case Kind::fair:
       break;
   }
@@ -144,6 +194,10 @@ std::unique_ptr<Contender> make_contender(Kind kind, const std::filesystem::path
     case Kind::sqlite:
     case Kind::naive:
       return std::make_unique<SqliteContender>(directory, kind == Kind::naive);
+    case Kind::upsert:
+      return std::make_unique<UpsertContender>(directory);
+    case Kind::set:
+      return std::make_unique<SetContender>(directory);
     case Kind::dcache:
     case Kind::fair:
       break;

@@ -17,6 +17,9 @@ enum class Kind {
   naive,   ///< the same with naps, as python-diskcache's Lock
   dcache,
   fair,  ///< SyncLock with `.fair`
+  // No locks, but writes: `lock` is one.
+  upsert,  ///< SQLite with its own busy timeout
+  set,     ///< Cache::set
 };
 
 [[nodiscard]] const char* name_of(Kind kind) noexcept;

@@ -20,7 +20,7 @@ namespace {
 constexpr std::string_view kUsage =
     "usage: bench-contention [--quick] [--dir DIR] [--only PART] [--runs N] [--seconds S] [--workers N,...]\n"
     "                        [--hold US,...] [--waiters N,...] [--rounds N]\n"
-    "  --only     one part: open, fights, fairness or kills\n"
+    "  --only     one part: open, fights, fairness, kills or writers\n"
     "  --runs     runs of each fight (5; fairness 3)\n"
     "  --seconds  length of each (3)\n"
     "  --workers  processes that fight for one lock (2,4,8)\n"
@@ -32,6 +32,7 @@ constexpr std::string_view kUsage =
 struct Plan {
   bench::FightOptions fights{.workers = {2, 4, 8}, .holds = {0, 100, 1000}, .runs = 5, .seconds = 3};
   bench::FightOptions fairness{.workers = {64}, .holds = {0, 100}, .runs = 3, .seconds = 3};
+  bench::FightOptions writers{.workers = {8}, .holds = {}, .runs = 3, .seconds = 3};
   std::size_t rounds = 200;
 };
 
@@ -41,6 +42,7 @@ Plan read_plan(bench::Arguments& arguments) {
     plan.fights = {.workers = {4}, .holds = {0, 1000}, .runs = 3, .seconds = 0.5};
     plan.fairness.runs = 1;
     plan.fairness.seconds = 2;
+    plan.writers.runs = 1;
     plan.rounds = 30;
   }
   plan.fights.workers = arguments.numbers("--workers", plan.fights.workers);
@@ -48,7 +50,7 @@ Plan read_plan(bench::Arguments& arguments) {
   const std::vector<std::size_t> holds = arguments.numbers("--hold", {});
   const std::size_t runs = arguments.numbers("--runs", {0}).front();
   const double seconds = arguments.number("--seconds", 0);
-  for (bench::FightOptions* options : {&plan.fights, &plan.fairness}) {
+  for (bench::FightOptions* options : {&plan.fights, &plan.fairness, &plan.writers}) {
     if (!holds.empty()) options->holds = holds;
     if (runs > 0) options->runs = runs;
     if (seconds > 0) options->seconds = seconds;
@@ -68,7 +70,7 @@ int run(bench::Arguments& arguments) {
   const std::optional<std::string> parent = arguments.text("--dir");
   const std::optional<std::string> only = arguments.text("--only");
   arguments.finish(kUsage);
-  constexpr std::array<std::string_view, 4> kParts{"open", "fights", "fairness", "kills"};
+  constexpr std::array<std::string_view, 5> kParts{"open", "fights", "fairness", "kills", "writers"};
   if (only && std::find(kParts.begin(), kParts.end(), *only) == kParts.end()) {
     throw std::invalid_argument("unknown part '" + *only + "'\n" + std::string(kUsage));
   }
@@ -79,6 +81,7 @@ int run(bench::Arguments& arguments) {
   if (wanted("fights")) bench::measure_fights(scratch.path(), plan.fights);
   if (wanted("fairness")) bench::measure_fairness(scratch.path(), plan.fairness);
   if (wanted("kills")) bench::measure_kills(scratch.path(), plan.rounds);
+  if (wanted("writers")) bench::measure_writers(scratch.path(), plan.writers);
   return 0;
 }
 

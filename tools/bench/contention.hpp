@@ -25,6 +25,9 @@ void measure_fights(const std::filesystem::path& directory, const FightOptions& 
 /// How evenly many waiters share one lock.
 void measure_fairness(const std::filesystem::path& directory, const FightOptions& options);
 
+/// What every number of processes gets that write to one cache.
+void measure_writers(const std::filesystem::path& directory, const FightOptions& options);
+
 /// How soon a waiting process holds the lock whose holder is killed.
 void measure_kills(const std::filesystem::path& directory, std::size_t rounds);
 

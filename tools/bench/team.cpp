@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <csignal>
 #include <memory>
@@ -75,7 +76,30 @@ void contend(Contender& contender, Fight& fight, Tally& tally, std::uint64_t hol
   tally.end_ns = now_ns();
 }
 
+void write(Contender& contender, Fight& fight, Tally& tally) {
+  while (fight.stop.load(std::memory_order_relaxed) == 0) {
+    const std::uint64_t begin = now_ns();
+    contender.lock();
+    const std::uint64_t took = now_ns() - begin;
+    if (begin < fight.begin_ns) continue;
+    ++tally.grants;
+    tally.longest_ns = std::max(tally.longest_ns, took);
+    fight.times.at(bucket_of(took)).fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
 }  // namespace
+
+std::size_t bucket_of(std::uint64_t ns) noexcept {
+  if (ns < 16) return ns;
+  const auto doublings = static_cast<std::size_t>(std::bit_width(ns)) - 5;
+  return std::min(16 * (doublings + 1) + ((ns >> doublings) & 15U), kBuckets - 1);
+}
+
+std::uint64_t end_of_bucket(std::size_t bucket) noexcept {
+  if (bucket < 16) return bucket + 1;
+  return std::uint64_t{17 + bucket % 16} << (bucket / 16 - 1);
+}
 
 std::uint64_t now_ns() noexcept {
   return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
@@ -99,6 +123,10 @@ int work_for_team(Arguments& arguments) {
     case Role::fight:
       await(fight.go);
       contend(*contender, fight, fight.tallies.at(slot), hold_us * 1000);
+      break;
+    case Role::write:
+      await(fight.go);
+      write(*contender, fight, fight.tallies.at(slot));
       break;
     case Role::keep:
       await(fight.stop);
@@ -184,7 +212,7 @@ bool Worker::ended() noexcept {
 
 Team::Team(const std::filesystem::path& directory, Role role, Kind kind, std::size_t workers,
            std::uint64_t hold_us)
-    : kind_(kind), arena_(directory) {
+    : role_(role), kind_(kind), arena_(directory) {
   // One after the other: the first one makes the files.
   for (std::size_t i = 0; i < workers; ++i) {
     const Task task{.role = role, .kind = kind, .slot = i, .hold_us = hold_us};
@@ -207,7 +235,7 @@ const Fight& Team::fight(double seconds) {
   end();
   std::uint64_t grants = 0;
   for (const Tally& tally : arena_->tallies) grants += tally.early + tally.grants;
-  if (grants != arena_->guarded) {
+  if (role_ == Role::fight && grants != arena_->guarded) {
     throw std::runtime_error(std::string(name_of(kind_)) + ": two held the lock at once");
   }
   return *arena_;

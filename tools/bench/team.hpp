@@ -37,6 +37,11 @@ struct alignas(kCacheLine) Tally {
   std::uint64_t end_ns = 0;      ///< when it had unlocked for the last time
 };
 
+/// Times are counted in sixteen buckets for each doubling.
+inline constexpr std::size_t kBuckets = 16 * 48;
+[[nodiscard]] std::size_t bucket_of(std::uint64_t ns) noexcept;
+[[nodiscard]] std::uint64_t end_of_bucket(std::size_t bucket) noexcept;
+
 /// Memory that the workers and their starter share.
 struct Fight {
   std::atomic<std::uint32_t> ready{0};
@@ -48,6 +53,7 @@ struct Fight {
   alignas(kCacheLine) volatile std::uint64_t guarded = 0;
   pthread_mutex_t mutex{};
   std::array<Tally, kMostWorkers> tallies{};
+  std::array<std::atomic<std::uint32_t>, kBuckets> times{};  ///< what writes took
 };
 
 /// A new Fight, in the file `fight` of a directory.
@@ -67,6 +73,7 @@ class Arena {
 
 enum class Role {
   fight,  ///< locks and unlocks from `go` to `stop`
+  write,  ///< writes from `go` to `stop`
   keep,   ///< has the lock's files open until `stop`
   hold,   ///< locks, is ready, and never unlocks
   wait,   ///< is ready, locks, notes the time, and ends
@@ -119,7 +126,8 @@ class Team {
  private:
   void end();
 
-  Kind kind_;
+  const Role role_;
+  const Kind kind_;
   Arena arena_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };
