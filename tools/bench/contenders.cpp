@@ -27,23 +27,10 @@ void check(int result, const char* what) {
   if (result != 0) throw std::runtime_error(std::string(what) + " failed");
 }
 
-template <class Options>
-constexpr bool kHasFair = requires(Options options) {
-  options.fair = true;
-};
-
-/// A template, so that it compiles where LockOptions has no `fair`.
-template <class Options>
-Options lock_options(bool fair) {
-  Options options{.timeout = dcache::forever};
-  if constexpr (kHasFair<Options>) options.fair = fair;
-  return options;
-}
-
 class CacheContender final : public Contender {
  public:
   CacheContender(const std::filesystem::path& directory, bool fair)
-      : cache_(directory / "cache"), lock_(cache_, "report", lock_options<dcache::LockOptions>(fair)) {}
+      : cache_(directory / "cache"), lock_(cache_, "report", {.timeout = dcache::forever, .fair = fair}) {}
   void lock() override { lock_.lock(); }
   void unlock() override { lock_.unlock(); }
 
@@ -181,8 +168,6 @@ const char* name_of(Kind kind) noexcept {
   }
   return "SyncLock fair";
 }
-
-bool available(Kind kind) noexcept { return kind != Kind::fair || kHasFair<dcache::LockOptions>; }
 
 std::unique_ptr<Contender> make_contender(Kind kind, const std::filesystem::path& directory,
                                           pthread_mutex_t& mutex) {

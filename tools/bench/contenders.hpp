@@ -24,9 +24,6 @@ enum class Kind {
 
 [[nodiscard]] const char* name_of(Kind kind) noexcept;
 
-/// Whether the library that this was built with has it.
-[[nodiscard]] bool available(Kind kind) noexcept;
-
 class Contender {
  public:
   Contender() = default;

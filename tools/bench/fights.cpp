@@ -65,18 +65,11 @@ Results fight_all(const std::filesystem::path& directory, const std::vector<Kind
   Results results;
   for (std::size_t run = 0; run < options.runs; ++run) {
     for (const Kind kind : kinds) {
-      if (!available(kind)) continue;
       Team team(directory, Role::fight, kind, workers, hold);
       add(results[kind], team.fight(options.seconds), workers);
     }
   }
   return results;
-}
-
-void print_missing(const std::vector<Kind>& kinds) {
-  for (const Kind kind : kinds) {
-    if (!available(kind)) std::printf("%s: not in this version of the library\n", name_of(kind));
-  }
 }
 
 double worst(const std::vector<double>& numbers) { return *std::max_element(numbers.begin(), numbers.end()); }
@@ -90,7 +83,6 @@ void measure_fights(const std::filesystem::path& directory, const FightOptions& 
     std::printf("\nOne lock, %zu processes, %zu runs of %.1f s; medians\n", workers, options.runs,
                 options.seconds);
     std::printf("SQLite: a row is added and deleted, tried again at once (spin) or after 1 ms (naps)\n");
-    print_missing(kinds);
     std::printf("\n");
     const Table table({{"lock", -13},
                        {"held us", 7},
@@ -121,7 +113,6 @@ void measure_fairness(const std::filesystem::path& directory, const FightOptions
                 options.seconds);
     std::printf("Jain index of grants: 1 = all got the same, %.3f = one got all; shares: 1 = its part\n",
                 1 / static_cast<double>(workers));
-    print_missing(kinds);
     std::printf("\n");
     const Table table({{"lock", -13},
                        {"held us", 7},
