@@ -4,7 +4,7 @@
 #   tools/bench/run.sh full         the same with more entries and longer runs (3 minutes)
 #   tools/bench/run.sh sizes        values of 64 bytes to 1 MiB, beside raw SQLite and plain files
 #   tools/bench/run.sh bulk         evict, check and clear of up to a million values, and what a writer notices
-#   tools/bench/run.sh contention   opening, and processes at one lock beside other locks (16 minutes; --quick 40 s)
+#   tools/bench/run.sh contention   opening, and processes at one lock beside other locks (17 minutes; --quick 45 s)
 #   tools/bench/run.sh layouts      the study behind the tables
 #   tools/bench/run.sh all          full, sizes, bulk, contention, layouts
 # What follows goes to the program: tools/bench/run.sh quick --json out.json. Times on a busy machine say little,
