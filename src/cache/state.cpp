@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kFirstRetry{20};
 constexpr std::chrono::milliseconds kLongestRetry{1000};
+constexpr std::chrono::seconds kLongestClose{5};
 
 }  // namespace
 
@@ -33,7 +34,7 @@ CacheState::~CacheState() {
   }
   stop_retrying();
   // The process may go on living, and with it what was not given back.
-  const Deadline end = store::deadline_after(options_.timeout);
+  const Deadline end = store::deadline_after(std::min<Duration>(options_.timeout, kLongestClose));
   for (auto pause = kFirstRetry; retry_kept(), anything_kept_ && std::chrono::steady_clock::now() < end;) {
     std::this_thread::sleep_for(pause);
     pause = std::min(2 * pause, kLongestRetry);
