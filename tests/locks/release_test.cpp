@@ -152,6 +152,30 @@ TEST_CASE("a release that cannot be committed now is kept, reported, and made go
   CHECK(eventually([&] { return rival.try_lock(); }));
 }
 
+TEST_CASE("a cache that is closed while the store is busy gives its locks back first") {
+  const TempDir dir;
+  Cache other(dir / "cache");
+  std::promise<void> begun;
+  std::future<void> busy;
+  {
+    Cache cache(dir / "cache");
+    SyncLock lock(cache, "k");
+    lock.lock();
+    busy = std::async(std::launch::async, [&] {
+      other.transact([&](Transaction& transaction) {
+        transaction.set("keeps", "the store");
+        begun.set_value();
+        std::this_thread::sleep_for(400ms);
+      });
+    });
+    begun.get_future().wait();
+  }
+  busy.get();
+  SyncLock rival(other, "k");
+  CHECK(rival.try_lock());
+  CHECK_FALSE(rival.previous_owner_died());
+}
+
 TEST_CASE("release throws when it cannot be committed, and the lock is still held") {
   const TempDir dir;
   Cache cache(dir / "cache", {.timeout = 50ms});
