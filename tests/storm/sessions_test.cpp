@@ -59,6 +59,7 @@ TEST_CASE_FIXTURE(
   std::set<std::uint64_t> fences;
   for (const auto& worker : workers) {
     const std::string line = worker->line(kPatience);
+    CAPTURE(line);
     REQUIRE(line.starts_with("shared "));
     fences.insert(std::stoull(line.substr(7)));
   }

@@ -9,6 +9,7 @@
 #include "dcache/lock.hpp"
 #include "support/arena.hpp"
 #include "support/check.hpp"
+#include "support/files.hpp"
 #include "support/outcome.hpp"
 #include "support/worker.hpp"
 
@@ -21,6 +22,12 @@ bool holds(const Cache& cache, pid_t pid) {
     if (!info.holders.empty() && info.holders.front().pid == pid) return true;
   }
   return false;
+}
+
+/// A signal takes a moment: until then the process may begin a write or get the lock.
+bool is_stopped(pid_t pid) {
+  const std::string stat = read_file("/proc/" + std::to_string(pid) + "/stat");
+  return stat.find(") T ") != std::string::npos;
 }
 
 /// Whether somebody was stopped in the middle of a write: then no other process can write.
@@ -62,6 +69,7 @@ TEST_CASE_FIXTURE(OneCache,
       const std::size_t who = random() % workers.size();
       Worker& stopped = *workers[who];
       stopped.signal(SIGSTOP);
+      REQUIRE(eventually([&] { return is_stopped(stopped.pid()); }));
       // Whoever has the lock or the database keeps it while it is stopped: that is another promise.
       const bool has_store = store_is_stuck(prober);
       const bool has_lock = !has_store && holds(cache, stopped.pid());
