@@ -21,6 +21,7 @@ constexpr std::chrono::nanoseconds kLongestSleep = std::chrono::milliseconds(20)
 
 constexpr std::chrono::nanoseconds kFirstSlice = std::chrono::milliseconds(50);
 constexpr int kLongestSlice = 4;  ///< in first ones
+constexpr int kFarthestSlice = 200;
 
 std::chrono::nanoseconds up_to(std::chrono::nanoseconds most) {
   thread_local std::minstd_rand random(std::random_device{}());
@@ -60,8 +61,9 @@ Deadline end_of_slice(int slept, std::size_t ahead) {
   const auto now = std::chrono::steady_clock::now();
   // Not all at the same time, and never more than twenty times a second.
   if (ahead <= 1) return now + kFirstSlice + up_to(kFirstSlice / 50);
-  const auto slice = kFirstSlice * std::min(slept + 1, kLongestSlice);
-  return now + slice + up_to(kFirstSlice);
+  // A look costs more in a long queue, and those far behind have the less to look for.
+  const auto far = static_cast<int>(std::min<std::size_t>(ahead / 4, kFarthestSlice));
+  return now + kFirstSlice * std::max(far, std::min(slept + 1, kLongestSlice)) + up_to(kFirstSlice);
 }
 
 std::string seconds_text(Duration duration) {
