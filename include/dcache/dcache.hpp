@@ -11,5 +11,6 @@
 #include "dcache/error.hpp"
 #include "dcache/lock.hpp"
 #include "dcache/options.hpp"
+#include "dcache/rw_lock.hpp"
 #include "dcache/tags.hpp"
 #include "dcache/version.hpp"

@@ -14,6 +14,8 @@
 // same thread, is somebody else. SyncRLock belongs to the thread: the holding thread may lock again, through
 // any handle of the same key, and the lock is free when it has unlocked as often.
 //
+// SyncRWLock (rw_lock.hpp) has shared grants besides. All kinds exclude each other on one key.
+//
 // Both meet Lockable and TimedLockable, so std::scoped_lock, std::unique_lock and std::lock work. Two handles
 // of one key in std::lock never come to an end. A handle may be used by several threads, as a mutex may.
 // Values and locks live in different spaces: a lock is never seen, cleared, evicted or expired with values.
@@ -44,15 +46,26 @@ struct Backoff {
   Duration cap = std::chrono::milliseconds(5);
 };
 
+/// What a grant lets others have at the same time.
+enum class LockMode {
+  exclusive,  ///< nothing
+  shared,     ///< shared grants
+  permits,    ///< permits, as long as there are any left
+};
+
+/// "exclusive", "shared" or "permits".
+[[nodiscard]] DCACHE_EXPORT std::string_view name(LockMode mode) noexcept;
+
 /// Who holds a lock.
 struct Holder {
   std::string owner;  ///< "pid-tid", for people
   std::int64_t pid = 0;
   std::int64_t tid = 0;
-  std::string command = {};            ///< name of the process's program; empty where it cannot be told
-  std::string session;                 ///< names the process's use of this cache directory, unique for ever
-  std::uint64_t agent = 0;             ///< the thread or handle within the session
-  std::uint64_t count = 0;             ///< levels of re-entry; 1 for a SyncLock
+  std::string command = {};  ///< name of the process's program; empty where it cannot be told
+  std::string session;       ///< names the process's use of this cache directory, unique for ever
+  std::uint64_t agent = 0;   ///< the thread or handle within the session
+  LockMode mode = LockMode::exclusive;
+  std::uint64_t count = 0;             ///< levels of re-entry (1 for a SyncLock), or permits
   std::uint64_t fence = 0;             ///< number of this grant
   Timestamp since;                     ///< wall-clock time of the grant
   std::optional<Duration> lease_left;  ///< none: no lease; <= 0: over
@@ -70,6 +83,7 @@ struct Waiter {
   std::string command = {};
   std::string session;
   std::uint64_t agent = 0;
+  LockMode mode = LockMode::exclusive;
   Duration waited;    ///< since it got its place in the queue
   bool fair = false;  ///< nobody overtakes it
   bool late = false;  ///< it had its turn and did not come: stopped, or very busy
@@ -116,7 +130,7 @@ enum class Release {
 /// A lock as `locks` shows it.
 struct LockInfo {
   std::string key;
-  std::string kind;  ///< "lock" or "rlock"; "damaged" for a record that cannot be read
+  std::string kind;  ///< "lock", "rlock", "rwlock" or "semaphore"; "damaged" for a record that cannot be read
   std::vector<Holder> holders;
   std::vector<Waiter> waiters = {};  ///< in the order in which they are served
 };
@@ -148,10 +162,7 @@ class DCACHE_EXPORT LockHandle {
 
   template <class Clock, class D>
   [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, D> deadline) {
-    const Duration end = deadline.time_since_epoch();
-    if (end.is_forever()) return try_lock_for(forever);
-    const Duration now = Clock::now().time_since_epoch();
-    return try_lock_for(end <= now ? Duration() : Duration(end.nanoseconds() - now.nanoseconds()));
+    return try_lock_for(until(deadline));
   }
 
   /// Releases. What `release` would call lost is not an error here, since guards call this: ask `lost()`. A
@@ -190,15 +201,36 @@ class DCACHE_EXPORT LockHandle {
   /// for `SetOptions::guard` and its like, which take the lock itself.
   [[nodiscard]] Guard guard() const;
 
-  /// Who holds the lock now, if anybody.
+  /// Who holds the lock now, if anybody; of several, the one that got it first.
   [[nodiscard]] std::optional<Holder> holder() const;
+
+  /// Names the newest grant of this handle, for `adopt`; empty before the first. It is no secret: whoever can
+  /// read the directory can find it out.
+  [[nodiscard]] std::string token() const;
+
+  /// Takes up the grant of another handle, in this process or any other: from then on renew, release, owned,
+  /// guard and fence are about that. Its own holder finds it lost once it is released here. The end of this
+  /// handle does not give it back, and `lock` and its like leave it and ask for a new one. Returns false if
+  /// there is no such grant any more. Throws Misuse if this handle holds one of its own.
+  [[nodiscard]] bool adopt(std::string_view token);
 
   [[nodiscard]] const std::string& key() const noexcept;
   [[nodiscard]] const LockOptions& options() const noexcept;
 
  protected:
-  enum class Kind { plain, reentrant };
+  enum class Kind { plain, reentrant, shared };
   LockHandle(Cache& cache, ByteView key, LockOptions options, Kind kind);
+  void wait(const std::stop_token* stop, bool shared);
+  [[nodiscard]] bool try_for(Duration limit, bool shared);
+
+  /// How long from now, on any clock.
+  template <class Clock, class D>
+  static Duration until(std::chrono::time_point<Clock, D> deadline) {
+    const Duration end = deadline.time_since_epoch();
+    if (end.is_forever()) return forever;
+    const Duration now = Clock::now().time_since_epoch();
+    return end <= now ? Duration() : Duration(end.nanoseconds() - now.nanoseconds());
+  }
 
  private:
   class Impl;
@@ -218,6 +250,12 @@ class DCACHE_EXPORT SyncRLock : public LockHandle {
  public:
   SyncRLock(Cache& cache, ByteView key, LockOptions options = {});
 };
+
+/// The descriptor that proves to others that this process runs. A process that gets a copy of it, by exec or
+/// from posix_spawn, keeps all locks that this one holds in the directory held, even when this one has been
+/// killed, until it ends as well or closes its copy (as flock(1) and its command). A child of plain fork has
+/// none. Never close it, lock it or map its file. Throws Unsupported where there is none: "memory:".
+[[nodiscard]] DCACHE_EXPORT int proof_of_life(const Cache& cache);
 
 /// Which locks `locks` shows; all conditions must hold.
 struct LockFilter {

@@ -208,6 +208,9 @@ class DCACHE_EXPORT Store {
   virtual std::string uuid() = 0;
   [[nodiscard]] virtual Liveness alive(std::string_view session) = 0;
 
+  /// The descriptor whose copies keep this session alive after its process; -1 where there is none.
+  [[nodiscard]] virtual int proof_of_life() = 0;
+
   /// Name of the program that a session is of; empty where it cannot be told. For people.
   [[nodiscard]] virtual std::string command(std::string_view session) = 0;
 

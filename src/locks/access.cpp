@@ -16,6 +16,9 @@ namespace {
 
 constexpr std::size_t kShownKey = 200;
 
+/// How long one try of a duty may hold up the caller.
+constexpr auto kDutyPatience = std::chrono::milliseconds(100);
+
 /// What is told of a holder and of a waiter alike.
 template <class Shown>
 Shown describe_who(const std::string& owner, const Agent& who, Store& store) {
@@ -29,6 +32,12 @@ Shown describe_who(const std::string& owner, const Agent& who, Store& store) {
   shown.agent = who.agent;
   shown.state = store.alive(who.session);
   return shown;
+}
+
+LockMode shown(Mode mode) noexcept {
+  return mode == Mode::shared    ? LockMode::shared
+         : mode == Mode::permits ? LockMode::permits
+                                 : LockMode::exclusive;
 }
 
 }  // namespace
@@ -77,20 +86,57 @@ Changed change_record(Store& store, const detail::CacheState& state, std::string
       Space::locks, key,
       [&](const std::string* old, std::uint64_t number) -> RecordChange {
         result = event(read_record(old, key, state), number);
-        changed.bytes.clear();
-        if (!result.changed) return {};
-        if (!result.record) return {.kind = RecordChange::Kind::erase, .fence_used = result.number_used};
-        std::string bytes = print(*result.record);
-        if (result.record->waiters.empty() && result.record->holders.size() == 1) changed.bytes = bytes;
-        return {.kind = RecordChange::Kind::put, .bytes = std::move(bytes), .fence_used = result.number_used};
+        RecordChange change = change_of(result);
+        const bool alone =
+            result.record && result.record->waiters.empty() && result.record->holders.size() == 1;
+        changed.bytes = alone ? change.bytes : std::string();
+        return change;
       },
       deadline);
-  for (const Agent& agent : result.wake) store.wake(agent.session, agent.agent);
+  wake_all(store, result);
   return changed;
+}
+
+RecordChange change_of(const Result& result) {
+  if (!result.changed) return {};
+  if (!result.record) return {.kind = RecordChange::Kind::erase, .fence_used = result.number_used};
+  return {.kind = RecordChange::Kind::put, .bytes = print(*result.record), .fence_used = result.number_used};
+}
+
+void wake_all(Store& store, const Result& result) noexcept {
+  for (const Agent& agent : result.wake) store.wake(agent.session, agent.agent);
+}
+
+Duty duty(std::string key, std::function<Result(const std::optional<LockRecord>&, const World&)> event) {
+  return [key = std::move(key), event = std::move(event)](detail::CacheState& state) {
+    try {
+      Store& store = store_for(state, key);
+      static_cast<void>(change_record(
+          store, state, key,
+          [&](const std::optional<LockRecord>& old, std::uint64_t) { return event(old, world_of(store)); },
+          deadline_after(kDutyPatience)));
+      return true;
+    } catch (const Corrupt&) {
+      return true;
+    } catch (const NotACache&) {
+      return true;
+    } catch (const std::exception&) {
+      return state.forked();
+    }
+  };
+}
+
+void do_or_keep(detail::CacheState& state, const Duty& duty) noexcept {
+  try {
+    if (!duty(state)) state.keep(duty);
+  } catch (const std::exception&) {
+    // Out of memory: what is held goes with the process.
+  }
 }
 
 Holder describe(const Hold& hold, Store& store) {
   auto holder = describe_who<Holder>(hold.owner, hold.who, store);
+  holder.mode = shown(hold.mode);
   holder.count = hold.count;
   holder.fence = hold.fence;
   holder.since = Timestamp::from_unix_nanoseconds(hold.since * 1000);
@@ -105,6 +151,7 @@ Holder describe(const Hold& hold, Store& store) {
 
 Waiter describe(const Wait& wait, Store& store) {
   auto waiter = describe_who<Waiter>(wait.owner, wait.who, store);
+  waiter.mode = shown(wait.mode);
   waiter.waited = std::chrono::microseconds(std::max<std::int64_t>(boottime_us() - wait.since, 0));
   waiter.fair = wait.fair;
   waiter.late = wait.late;

@@ -3,14 +3,12 @@
 // Between the pure machine and the store: how a lock's record is read and changed.
 #pragma once
 
-#include <exception>
-#include <memory>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "cache/state.hpp"
-#include "dcache/error.hpp"
 #include "dcache/lock.hpp"
 #include "locks/record.hpp"
 #include "store/deadline.hpp"
@@ -46,21 +44,17 @@ Changed change_record(Store& store, const detail::CacheState& state, std::string
                       FunctionRef<Result(const std::optional<LockRecord>&, std::uint64_t number)> event,
                       Deadline deadline);
 
-/// Runs what is kept until it is done: whether it is, or never can be (a damaged record, a cache that is
-/// gone).
-template <class F>
-bool done_with(const detail::CacheState& state, F f) {
-  try {
-    f();
-    return true;
-  } catch (const Corrupt&) {
-    return true;
-  } catch (const NotACache&) {
-    return true;
-  } catch (const std::exception&) {
-    return state.forked();
-  }
-}
+/// How the store is told of a result.
+RecordChange change_of(const Result& result);
+/// Wakes whose fate a stored result may have changed.
+void wake_all(Store& store, const Result& result) noexcept;
+
+/// An event that must come to be, sooner or later. A try returns whether it has, or never can (a damaged
+/// record, a cache that is gone).
+using Duty = std::function<bool(detail::CacheState&)>;
+Duty duty(std::string key, std::function<Result(const std::optional<LockRecord>&, const World&)> event);
+/// Tries it once, and leaves it to the cache if that fails.
+void do_or_keep(detail::CacheState& state, const Duty& duty) noexcept;
 
 /// What people are shown of a grant, and of a place in the queue.
 Holder describe(const Hold& hold, Store& store);

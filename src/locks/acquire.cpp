@@ -27,9 +27,6 @@ using std::chrono::steady_clock;
 /// A try waits for a store in the middle of a write, but not for one that is stuck.
 constexpr auto kStorePatience = std::chrono::seconds(1);
 
-/// How long giving up a place in the queue may take before it is left to be done later.
-constexpr auto kCancelPatience = std::chrono::milliseconds(100);
-
 /// So long it looks again at once before it takes a place in the queue.
 constexpr auto kSpin = std::chrono::microseconds(50);
 
@@ -46,8 +43,8 @@ constexpr auto kTellPeriod = std::chrono::seconds(1);
 /// One call of `lock` or its like. Its end gives up the place in the queue.
 class LockHandle::Impl::Attempt {
  public:
-  Attempt(Impl& lock, Store& store, Deadline deadline, const std::stop_token* stop)
-      : lock_(lock), store_(store), deadline_(deadline), stop_(stop), agent_(lock.me(store)) {}
+  Attempt(Impl& lock, Store& store, Deadline deadline, const std::stop_token* stop, locking::Mode mode)
+      : lock_(lock), store_(store), deadline_(deadline), stop_(stop), wish_(lock.wish(store, mode)) {}
   Attempt(const Attempt&) = delete;
   Attempt& operator=(const Attempt&) = delete;
   ~Attempt() { leave(); }
@@ -81,12 +78,11 @@ class LockHandle::Impl::Attempt {
   Store& store_;
   const Deadline deadline_;
   const std::stop_token* const stop_;
-  const locking::Agent agent_;
   const steady_clock::time_point started_ = steady_clock::now();
   steady_clock::time_point told_{};
   std::uint64_t tries_ = 0;
   bool spinning_ = false;
-  std::uint64_t ticket_ = 0;
+  locking::Wish wish_;  ///< with the ticket of its place in the queue
   locking::Pause pause_{lock_.options_.backoff, deadline_, stop_};
   int slept_ = 0;
   locking::Look look_;  ///< what the record said when it was last seen
@@ -144,8 +140,7 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::count_try() {
 
 /// The uncontended way: no record, so nothing to read.
 bool LockHandle::Impl::Attempt::add() {
-  const locking::Wish wish = lock_.wish(store_);
-  locking::LockRecord record{.kind = wish.kind, .limit = wish.limit, .holders = {wish.hold}};
+  locking::LockRecord record{.kind = wish_.kind, .limit = wish_.limit, .holders = {wish_.hold}};
   std::string bytes;
   const auto make = [&](std::uint64_t number) {
     record.fence = record.holders.front().fence = number;
@@ -160,27 +155,20 @@ bool LockHandle::Impl::Attempt::add() {
 
 /// Runs the machine on the record.
 LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::change(locking::Queue queue) {
-  locking::Wish wish = lock_.wish(store_);
-  wish.ticket = ticket_;
-  wish.queue = queue;
+  wish_.queue = queue;
   locking::World world = locking::world_of(store_);
   const auto ask = [&](const std::optional<locking::LockRecord>& old, std::uint64_t number) {
     // The transaction may have waited for its turn.
     world.boottime_us = locking::boottime_us();
     world.wall_us = locking::wall_us();
-    lock_.begin_now(wish.hold);
-    return locking::acquire(old, wish, number, world);
+    lock_.begin_now(wish_.hold);
+    return locking::acquire(old, wish_, number, world);
   };
   const auto [result, bytes] = patiently([&](Deadline deadline) {
     return locking::change_record(store_, *lock_.state_, lock_.key_, ask, deadline);
   });
-  ticket_ = result.ticket;
-  const auto own = !result.record ? nullptr : [&, &result = result]() -> const locking::Hold* {
-    for (const locking::Hold& hold : result.record->holders) {
-      if (hold.who == agent_) return &hold;
-    }
-    return nullptr;
-  }();
+  wish_.ticket = result.ticket;
+  const locking::Hold* const own = locking::find_hold(result.record, wish_.hold.who);
   switch (result.outcome) {
     case Outcome::granted:
     case Outcome::again:
@@ -190,30 +178,28 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::change(locking::Queue
       throw InvalidArgument(locking::name_of(lock_.key_) + " is in use as a " +
                             std::string(locking::name(result.record->kind)) + "; use another key");
     case Outcome::mine:
-      if (own != nullptr && lock_.held_by_this_thread(own->fence)) return Step::deadlock;
+      if (own != nullptr && lock_.waits_for_itself(*own)) return Step::deadlock;
       break;
     default:
       break;
   }
-  wish.ticket = ticket_;
-  look_ = locking::look(result.record, wish, world);
+  look_ = locking::look(result.record, wish_, world);
   return count_try();
 }
 
 /// Reads the record; `look_.act` says whether it is worth a transaction.
 LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::read() {
   const std::optional<locking::LockRecord> record = locking::read_record(store_, lock_.key_, *lock_.state_);
-  locking::Wish wish = lock_.wish(store_);
-  wish.ticket = ticket_;
-  const locking::World world = locking::world_of(store_);
-  look_ = locking::look(record, wish, world);
+  look_ = locking::look(record, wish_, locking::world_of(store_));
   // Once for one who only tries: it does so many times a millisecond.
-  if (look_.wake && (ticket_ != 0 || tries_ == 0)) store_.wake(look_.wake->session, look_.wake->agent);
-  if (ticket_ != 0 || !record) return Step::go_on;
-  for (const locking::Hold& hold : record->holders) {
-    if (hold.who != agent_) continue;
-    if (lock_.kind_ == locking::Kind::rlock) look_.act = true;
-    if (lock_.kind_ == locking::Kind::lock && lock_.held_by_this_thread(hold.fence)) return Step::deadlock;
+  if (look_.wake && (wish_.ticket != 0 || tries_ == 0)) store_.wake(look_.wake->session, look_.wake->agent);
+  if (wish_.ticket != 0) return Step::go_on;
+  if (const locking::Hold* const own = locking::find_hold(record, wish_.hold.who)) {
+    if (lock_.of_threads()) {
+      look_.act = true;  // it may go deeper
+    } else if (lock_.waits_for_itself(*own)) {
+      return Step::deadlock;
+    }
   }
   return Step::go_on;
 }
@@ -255,7 +241,7 @@ void LockHandle::Impl::Attempt::tell() {
 LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::stand_in_line() {
   // Strict order is kept by the record alone: in line, threads of one process would count as one.
   if (lock_.options_.fair) return wait_for_turn();
-  locking::Place place(agent_.session, lock_.key_);
+  locking::Place place(wish_.hold.who.session, lock_.key_);
   std::optional<std::stop_callback<std::function<void()>>> on_stop;
   if (stop_ != nullptr) on_stop.emplace(*stop_, [&place] { place.wake(); });
   for (;;) {
@@ -278,10 +264,10 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::stand_in_line() {
 LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::wait_for_turn() {
   std::optional<std::stop_callback<std::function<void()>>> on_stop;
   if (stop_ != nullptr) {
-    on_stop.emplace(*stop_, [this] { store_.wake(agent_.session, agent_.agent); });
+    on_stop.emplace(*stop_, [this] { store_.wake(wish_.hold.who.session, wish_.hold.who.agent); });
   }
   for (;;) {
-    std::optional<std::uint32_t> seen = store_.wake_word(agent_.agent);
+    std::optional<std::uint32_t> seen = store_.wake_word(wish_.hold.who.agent);
     const bool last = over();
     check_stop();
     Step step = change(last ? locking::Queue::leave : locking::Queue::join);
@@ -293,7 +279,7 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::wait_for_turn() {
       doze(seen);
       check_stop();
       if (over()) break;
-      seen = store_.wake_word(agent_.agent);
+      seen = store_.wake_word(wish_.hold.who.agent);
       static_cast<void>(read());
       step = count_try();
       if (step != Step::go_on) return step;
@@ -303,59 +289,59 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::wait_for_turn() {
 
 /// One sleep.
 void LockHandle::Impl::Attempt::doze(std::optional<std::uint32_t> seen) {
-  Deadline until = std::min(deadline_, locking::end_of_slice(slept_, look_.ahead));
+  ++slept_;
+  if (!seen) {
+    // Nothing can wake us: a turn is seen in time only if we look that often.
+    static_cast<void>(pause_.wait());
+    return;
+  }
+  Deadline until = std::min(deadline_, locking::end_of_slice(slept_ - 1, look_.ahead));
   if (look_.next) {
     const std::int64_t left = std::max<std::int64_t>(*look_.next - locking::boottime_us(), 0);
     until = std::min(until, locking::deadline_after(std::chrono::microseconds(left + 1)));
   }
-  if (!seen) {
-    // Nothing can wake us: a turn is seen in time only if we look that often.
-    static_cast<void>(pause_.wait());
-  } else {
-    if (slept_ == 0) until = std::min(until, steady_clock::now() + kFirstSleep);
-    store_.sleep(agent_.agent, *seen, until);
-  }
-  ++slept_;
+  if (slept_ == 1) until = std::min(until, steady_clock::now() + kFirstSleep);
+  store_.sleep(wish_.hold.who.agent, *seen, until);
 }
 
 /// Has the death of those whose end changes our fate wake us.
 void LockHandle::Impl::Attempt::watch() {
+  const locking::Agent& self = wish_.hold.who;
   std::vector<std::pair<std::string, std::shared_ptr<void>>> watched;
   for (const std::string& session : look_.watch) {
-    if (session == agent_.session) continue;
+    if (session == self.session) continue;
     const auto known =
         std::find_if(watched_.begin(), watched_.end(), [&](const auto& one) { return one.first == session; });
     watched.emplace_back(
-        session, known != watched_.end() ? std::move(known->second) : store_.watch(session, agent_.agent));
+        session, known != watched_.end() ? std::move(known->second) : store_.watch(session, self.agent));
   }
   watched_ = std::move(watched);
 }
 
 /// A place in the queue is never left behind: who gives up tells those behind it.
 void LockHandle::Impl::Attempt::leave() noexcept {
-  if (ticket_ == 0) return;
-  const auto cancel = [key = lock_.key_, ticket = std::exchange(ticket_, 0)](detail::CacheState& state) {
-    return locking::done_with(state, [&] {
-      Store& store = locking::store_for(state, key);
-      static_cast<void>(locking::change_record(
-          store, state, key,
-          [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
-            return locking::cancel(old, ticket, locking::world_of(store));
-          },
-          locking::deadline_after(kCancelPatience)));
-    });
+  if (wish_.ticket == 0) return;
+  const auto cancel = [ticket = std::exchange(wish_.ticket, 0)](const std::optional<locking::LockRecord>& old,
+                                                                const locking::World& world) {
+    return locking::cancel(old, ticket, world);
   };
   try {
-    if (!cancel(*lock_.state_)) lock_.state_->keep(cancel);
+    locking::do_or_keep(*lock_.state_, locking::duty(lock_.key_, cancel));
   } catch (const std::exception&) {
     // Out of memory: the place goes with the process, and until then lets its turns pass.
   }
 }
 
-LockHandle::Impl::Failed LockHandle::Impl::acquire(Deadline deadline, const std::stop_token* stop) {
+LockHandle::Impl::Failed LockHandle::Impl::acquire(Deadline deadline, const std::stop_token* stop,
+                                                   locking::Mode mode) {
   Store& store = locking::store_for(*state_, key_);
   state_->retry_kept();
-  return Attempt(*this, store, deadline, stop).run();
+  {
+    platform::MutexLock lock(mutex_);
+    if (adopted_) forget(false);
+    adopted_.reset();
+  }
+  return Attempt(*this, store, deadline, stop, mode).run();
 }
 
 }  // namespace dcache

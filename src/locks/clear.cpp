@@ -50,6 +50,16 @@ std::vector<LockInfo> locks(const Cache& cache, const LockFilter& filter) {
   return found;
 }
 
+std::string_view name(LockMode mode) noexcept {
+  return mode == LockMode::shared ? "shared" : mode == LockMode::permits ? "permits" : "exclusive";
+}
+
+int proof_of_life(const Cache& cache) {
+  const int descriptor = cache.state()->store().proof_of_life();
+  if (descriptor < 0) throw Unsupported("a cache in memory has no proof of life that a child could inherit");
+  return descriptor;
+}
+
 Cleared clear_lock(Cache& cache, ByteView key, const ClearOptions& options) {
   check_key(key.view());
   const detail::CacheState& state = *cache.state();
@@ -69,12 +79,10 @@ Cleared clear_lock(Cache& cache, ByteView key, const ClearOptions& options) {
         cleared = result.outcome == locking::Outcome::cleared   ? Cleared::cleared
                   : result.outcome == locking::Outcome::refused ? Cleared::refused
                                                                 : Cleared::absent;
-        if (!result.changed) return {};
-        if (!result.record) return {.kind = RecordChange::Kind::erase, .fence_used = true};
-        return {.kind = RecordChange::Kind::put, .bytes = locking::print(*result.record), .fence_used = true};
+        return locking::change_of(result);
       },
       locking::deadline_after(state.options().timeout));
-  for (const locking::Agent& agent : result.wake) store.wake(agent.session, agent.agent);
+  locking::wake_all(store, result);
   return cleared;
 }
 

@@ -1,408 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Everything of a lock handle but getting the lock.
+// The public lock classes: each call goes to what the handle keeps for the calling thread.
 #include <algorithm>
 #include <utility>
 
 #include "cache/limits.hpp"
 #include "dcache/error.hpp"
+#include "dcache/lock.hpp"
+#include "dcache/rw_lock.hpp"
 #include "locks/access.hpp"
 #include "locks/handle_impl.hpp"
 #include "locks/options.hpp"
-#include "locks/record_json.hpp"
-#include "locks/thread_end.hpp"
-#include "locks/waiting.hpp"
-#include "platform/process.hpp"
 
 namespace dcache {
-
-namespace {
-
-/// How long a release that failed once may hold up the call that tries it again.
-constexpr auto kRetryPatience = std::chrono::milliseconds(100);
-
-/// Gives back one level of a grant, or leaves a kept one to its lease.
-locking::Outcome give_back(detail::CacheState& state, const std::string& key, const locking::Agent& who,
-                           std::uint64_t fence, bool keep, Deadline deadline) {
-  Store& store = locking::store_for(state, key);
-  const locking::Changed changed = locking::change_record(
-      store, state, key,
-      [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
-        return keep ? locking::leave_kept(old, who, fence)
-                    : locking::release(old, who, fence, 1, locking::world_of(store));
-      },
-      deadline);
-  // Of another thread there is no note here.
-  if (changed.result.outcome == locking::Outcome::released) locking::forget_grant(who, key);
-  return changed.result.outcome;
-}
-
-/// The grant that `who` has, or none.
-const locking::Hold* find_hold(const std::optional<locking::LockRecord>& record, const locking::Agent& who) {
-  if (!record) return nullptr;
-  const auto found = std::find_if(record->holders.begin(), record->holders.end(),
-                                  [&](const locking::Hold& hold) { return hold.who == who; });
-  return found == record->holders.end() ? nullptr : &*found;
-}
-
-bool lease_is_over(const locking::Hold& hold) {
-  return hold.lease && *hold.lease <= (hold.keep ? locking::wall_us() : locking::boottime_us());
-}
-
-}  // namespace
-
-LockHandle::Impl::Impl(std::shared_ptr<detail::CacheState> state, std::string key, LockOptions options,
-                       locking::Kind kind)
-    : state_(std::move(state)),
-      key_(std::move(key)),
-      options_(std::move(options)),
-      kind_(kind),
-      handle_agent_(platform::new_agent()) {}
-
-locking::Agent LockHandle::Impl::me(Store& store) const {
-  return {store.session(), kind_ == locking::Kind::rlock ? platform::thread_agent() : handle_agent_};
-}
-
-locking::Wish LockHandle::Impl::wish(Store& store) const {
-  locking::Wish wish{.kind = kind_, .fair = options_.fair};
-  locking::Hold& hold = wish.hold;
-  hold.owner = std::to_string(platform::pid());
-  hold.owner.append(1, '-').append(std::to_string(platform::tid()));
-  hold.who = me(store);
-  hold.keep = options_.keep;
-  hold.label = options_.label;
-  hold.tags = options_.tags.names();
-  return wish;
-}
-
-void LockHandle::Impl::begin_now(locking::Hold& hold) const {
-  hold.since = locking::wall_us();
-  const std::int64_t now = options_.keep ? hold.since : locking::boottime_us();
-  if (options_.lease) hold.lease = locking::microseconds_after(now, *options_.lease);
-  if (options_.max_hold) {
-    hold.most = locking::microseconds_after(now, *options_.max_hold);
-    hold.lease = std::min(hold.lease.value_or(*hold.most), *hold.most);
-  }
-}
-
-void LockHandle::Impl::granted(const locking::Hold& hold, std::string bytes, bool owner_died) {
-  platform::MutexLock lock(mutex_);
-  const bool deeper = fence_ == hold.fence;
-  const std::uint64_t thread = platform::thread_agent();
-  std::erase_if(overrun_, [&](const auto& one) { return one.first == thread; });
-  if (!deeper && levels_ > 0 && thread_ != thread) overrun_.emplace_back(thread_, fence_);
-  levels_ = deeper ? levels_ + 1 : 1;
-  who_ = hold.who;
-  thread_ = thread;
-  fence_ = hold.fence;
-  count_ = hold.count;
-  leased_ = hold.lease.has_value();
-  bytes_ = std::move(bytes);
-  lost_ = false;
-  if (!deeper) owner_died_ = owner_died;
-  if (!deeper && kind_ == locking::Kind::rlock) locking::note_grant(state_, key_, who_, fence_);
-}
-
-std::uint64_t LockHandle::Impl::take_overrun() {
-  platform::MutexLock lock(mutex_);
-  const auto own = std::find_if(overrun_.begin(), overrun_.end(),
-                                [](const auto& one) { return one.first == platform::thread_agent(); });
-  if (own == overrun_.end()) return 0;
-  const std::uint64_t fence = own->second;
-  overrun_.erase(own);
-  return fence;
-}
-
-bool LockHandle::Impl::held_by_this_thread(std::uint64_t fence) const {
-  platform::MutexLock lock(mutex_);
-  // Without levels it was unlocked, but that could not be committed yet.
-  return levels_ > 0 && fence == fence_ && thread_ == platform::thread_agent() && !leased_;
-}
-
-void LockHandle::Impl::throw_failed(Failed why, Duration waited) const {
-  const std::string what = locking::name_of(key_) + " in '" + escape(state_->directory().native()) + "'";
-  if (why == Failed::deadlock) {
-    throw Deadlock(what + " is already held by this handle and thread; unlock it first, or use SyncRLock");
-  }
-  std::string text = what + " was not to be had ";
-  text += why == Failed::tries ? "in " + std::to_string(options_.max_tries) + " tries"
-                               : "within " + locking::seconds_text(waited) + " s";
-  if (const std::optional<locking::LockRecord> record = look()) {
-    if (!record->holders.empty()) {
-      const locking::Hold& hold = record->holders.front();
-      text += ": held by " + escape(hold.owner);
-      if (!hold.label.empty()) text += " (" + escape(hold.label) + ")";
-      const std::int64_t age = std::max<std::int64_t>(locking::wall_us() - hold.since, 0);
-      text += " for " + locking::seconds_text(std::chrono::microseconds(age)) + " s";
-      if (hold.lease) {
-        const std::int64_t now = hold.keep ? locking::wall_us() : locking::boottime_us();
-        const std::int64_t left = std::max<std::int64_t>(*hold.lease - now, 0);
-        text += hold.keep ? ", kept for another " : ", its lease ends in ";
-        text += locking::seconds_text(std::chrono::microseconds(left)) + " s";
-      }
-    }
-    if (!record->waiters.empty()) text += "; " + std::to_string(record->waiters.size()) + " waiting";
-  }
-  throw Timeout(text);
-}
-
-std::optional<locking::LockRecord> LockHandle::Impl::look() const {
-  return locking::read_record(locking::store_for(*state_, key_), key_, *state_);
-}
-
-void LockHandle::Impl::forget(bool lost) {
-  levels_ = 0;
-  lost_ = lost;
-  bytes_.clear();
-}
-
-void LockHandle::Impl::tell_lost(std::uint64_t fence) const {
-  if (options_.on_lost) options_.on_lost(key_, fence);
-}
-
-Release LockHandle::Impl::release() {
-  Store& store = locking::store_for(*state_, key_);
-  if (const std::uint64_t overrun = take_overrun()) {
-    tell_lost(overrun);
-    return Release::lost;
-  }
-  const locking::Agent self = me(store);
-  std::uint64_t lost_fence = 0;
-  {
-    platform::MutexLock turn(release_mutex_);
-    std::optional<std::uint64_t> fence;
-    std::string alone;
-    {
-      platform::MutexLock lock(mutex_);
-      const bool held_here = levels_ > 0;
-      if (kind_ == locking::Kind::lock && !held_here) return Release::not_owner;
-      // Another thread's hold through this handle is not this thread's to release.
-      if (kind_ == locking::Kind::rlock && held_here && self != who_) return Release::not_owner;
-      if (held_here) fence = fence_;
-      if (held_here && count_ == 1) alone = bytes_;
-    }
-    const Deadline deadline = locking::deadline_after(state_->options().timeout);
-    locking::Changed changed;
-    locking::Result& result = changed.result;
-    // Who waits is never removed along with the grant: the machine passes the lock on.
-    if (!alone.empty() && store.erase_record(Space::locks, key_, alone, deadline)) {
-      result.outcome = locking::Outcome::released;
-    } else {
-      changed = locking::change_record(
-          store, *state_, key_,
-          [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
-            return locking::release(old, self, fence, 1, locking::world_of(store));
-          },
-          deadline);
-    }
-    platform::MutexLock lock(mutex_);
-    // Another thread may have got the lock through this handle by now.
-    const bool newest = fence && *fence == fence_;
-    switch (result.outcome) {
-      case locking::Outcome::shallower:
-        if (newest) --levels_;
-        if (const locking::Hold* const hold = find_hold(result.record, self)) count_ = hold->count;
-        bytes_ = std::move(changed.bytes);
-        return Release::released;
-      case locking::Outcome::released:
-        if (newest) forget(false);
-        if (kind_ == locking::Kind::rlock) locking::forget_grant(self, key_);
-        return Release::released;
-      case locking::Outcome::not_owner:
-        return Release::not_owner;
-      default:
-        if (newest && !lost_) lost_fence = fence_;
-        if (newest) forget(true);
-    }
-  }
-  if (lost_fence != 0) tell_lost(lost_fence);
-  return Release::lost;
-}
-
-/// What a release that could not be committed leaves behind: the same release, without this handle.
-std::function<bool(detail::CacheState&)> LockHandle::Impl::later(bool keep) const {
-  return [key = key_, who = who_, fence = fence_, keep](detail::CacheState& state) {
-    return locking::done_with(state, [&] {
-      static_cast<void>(give_back(state, key, who, fence, keep, locking::deadline_after(kRetryPatience)));
-    });
-  };
-}
-
-void LockHandle::Impl::throw_not_owner() const {
-  std::string text = locking::name_of(key_) + " is not held here, so it cannot be released or renewed here";
-  if (const std::optional<locking::LockRecord> record = look(); record && !record->holders.empty()) {
-    const locking::Hold& hold = record->holders.front();
-    text += ": held by " + escape(hold.owner) + ", count " + std::to_string(hold.count);
-  }
-  throw NotOwner(text);
-}
-
-/// What unlocking means for a kept grant; false if there is none here. How deep it is the record knows
-/// better.
-bool LockHandle::Impl::leave_kept() {
-  std::function<bool(detail::CacheState&)> again;
-  locking::Agent who;
-  std::uint64_t fence = 0;
-  bool told = false;
-  {
-    platform::MutexLock lock(mutex_);
-    if (levels_ == 0 || (kind_ == locking::Kind::rlock && thread_ != platform::thread_agent())) return false;
-    again = later(true);
-    who = who_;
-    fence = fence_;
-    told = lost_;
-    if (levels_ == 1) {
-      forget(lost_);
-    } else {
-      --levels_;
-    }
-  }
-  try {
-    const Deadline deadline = locking::deadline_after(state_->options().timeout);
-    if (give_back(*state_, key_, who, fence, true, deadline) != locking::Outcome::lost) return true;
-  } catch (const Error& failed) {
-    state_->keep(again);
-    state_->report(failed);
-    return true;
-  }
-  {
-    platform::MutexLock lock(mutex_);
-    if (fence_ == fence) forget(true);
-  }
-  if (!told) tell_lost(fence);
-  return true;
-}
-
-void LockHandle::Impl::unlock() {
-  if (state_->forked()) return;
-  if (const std::uint64_t overrun = take_overrun()) return tell_lost(overrun);
-  if (options_.keep && leave_kept()) return;
-  try {
-    if (release() != Release::not_owner) return;
-  } catch (const Error& failed) {
-    {
-      platform::MutexLock lock(mutex_);
-      // Another thread's level is not this one's to give back, now or later.
-      if (levels_ == 0 || (kind_ == locking::Kind::rlock && thread_ != platform::thread_agent())) throw;
-      state_->keep(later(false));
-      --levels_;
-    }
-    state_->report(failed);
-    return;
-  }
-  throw_not_owner();
-}
-
-void LockHandle::Impl::renew() {
-  Store& store = locking::store_for(*state_, key_);
-  const locking::Agent self = me(store);
-  const std::uint64_t fence = held_fence(store, self);
-  if (fence == 0) throw_not_owner();
-  const auto throw_without_lease = [&] {
-    throw InvalidArgument(locking::name_of(key_) +
-                          " was taken without a lease, so there is none to renew: set LockOptions::lease");
-  };
-  if (!options_.lease && !options_.max_hold) throw_without_lease();
-  auto [result, bytes] = locking::change_record(
-      store, *state_, key_,
-      [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
-        locking::Hold anew;
-        begin_now(anew);
-        return locking::renew(old, self, fence, *anew.lease, locking::world_of(store));
-      },
-      locking::deadline_after(state_->options().timeout));
-  if (result.outcome == locking::Outcome::refused) throw_without_lease();
-  const bool renewed = result.outcome == locking::Outcome::renewed;
-  bool news = false;
-  {
-    platform::MutexLock lock(mutex_);
-    if (fence_ == fence && levels_ > 0) {
-      if (const locking::Hold* const hold = find_hold(result.record, self); renewed && hold != nullptr) {
-        // As bytes and count go together: the thread may have gone deeper by another handle.
-        bytes_ = std::move(bytes);
-        count_ = hold->count;
-      }
-      news = !renewed && !lost_;
-      lost_ = !renewed;
-    }
-  }
-  if (renewed) return;
-  if (news) tell_lost(fence);
-  throw LockLost(locking::name_of(key_) +
-                 " was lost, so its lease cannot be renewed: the lease or the longest "
-                 "hold had ended, or somebody cleared the lock");
-}
-
-void LockHandle::Impl::destroy() noexcept {
-  if (state_->forked()) return;
-  platform::MutexLock lock(mutex_);
-  while (levels_ > 0) {
-    // Whichever thread destroys it: the grant is the handle's to give back.
-    try {
-      const auto give_back = later(options_.keep);
-      if (!give_back(*state_)) state_->keep(give_back);
-    } catch (const std::exception&) {
-      return;
-    }
-    --levels_;
-  }
-}
-
-bool LockHandle::Impl::owned() {
-  Store& store = locking::store_for(*state_, key_);
-  const locking::Agent self = me(store);
-  std::uint64_t lost_fence = 0;
-  {
-    platform::MutexLock turn(release_mutex_);
-    std::uint64_t known = 0;
-    {
-      platform::MutexLock lock(mutex_);
-      known = fence_;
-    }
-    const std::optional<locking::LockRecord> record = look();
-    platform::MutexLock lock(mutex_);
-    const locking::Hold* const hold = find_hold(record, self);
-    if (hold != nullptr && !lease_is_over(*hold) && (levels_ == 0 || hold->fence == fence_)) return true;
-    // A grant that is newer than the record just read is not lost.
-    if (levels_ > 0 && who_ == self && fence_ == known && !lost_) {
-      lost_ = true;
-      lost_fence = fence_;
-    }
-  }
-  if (lost_fence != 0) tell_lost(lost_fence);
-  return false;
-}
-
-/// Of the grant that this handle has or, of a re-entrant lock, the thread through any handle; 0, which no
-/// grant has, if there is none.
-std::uint64_t LockHandle::Impl::held_fence(Store& store, const locking::Agent& self) const {
-  {
-    platform::MutexLock lock(mutex_);
-    if (levels_ > 0 && who_ == self) return fence_;
-  }
-  if (kind_ != locking::Kind::rlock) return 0;
-  const std::optional<locking::LockRecord> record = locking::read_record(store, key_, *state_);
-  const locking::Hold* const hold = find_hold(record, self);
-  return hold != nullptr ? hold->fence : 0;
-}
-
-Guard LockHandle::Impl::guard() {
-  Store& store = locking::store_for(*state_, key_, locking::Inside::allowed);
-  const locking::Agent self = me(store);
-  const std::uint64_t fence = held_fence(store, self);
-  const auto holds = [self, fence](const std::string* bytes) {
-    const auto record = bytes != nullptr ? locking::parse(*bytes) : std::nullopt;
-    const locking::Hold* const hold = find_hold(record, self);
-    return hold != nullptr && hold->fence == fence && !lease_is_over(*hold);
-  };
-  return {store.uuid(), key_, holds};
-}
 
 LockHandle::LockHandle(Cache& cache, ByteView key, LockOptions options, Kind kind) {
   check_key(key.view());
   locking::check_options(key.view(), options);
-  impl_ = std::make_unique<Impl>(cache.state(), std::string(key.view()), std::move(options),
-                                 kind == Kind::reentrant ? locking::Kind::rlock : locking::Kind::lock);
+  impl_ =
+      std::make_unique<Impl>(cache.state(), std::string(key.view()), std::move(options), Impl::kind_of(kind));
 }
 
 LockHandle::LockHandle(LockHandle&&) noexcept = default;
@@ -419,60 +35,70 @@ LockHandle::~LockHandle() {
   if (impl_ != nullptr) impl_->destroy();
 }
 
-void LockHandle::lock() {
-  const Impl::Failed failed = impl_->acquire(locking::deadline_after(impl_->options_.timeout), nullptr);
-  if (failed != Impl::Failed::no) impl_->throw_failed(failed, impl_->options_.timeout);
+void LockHandle::wait(const std::stop_token* stop, bool shared) {
+  const std::shared_ptr<Impl> mine = impl_->mine();
+  const auto mode = shared ? locking::Mode::shared : locking::Mode::exclusive;
+  const Impl::Failed failed = mine->acquire(locking::deadline_after(mine->options_.timeout), stop, mode);
+  if (failed != Impl::Failed::no) mine->throw_failed(failed, mine->options_.timeout);
 }
 
-// NOLINTNEXTLINE(performance-unnecessary-value-param): as std::condition_variable_any takes it
-void LockHandle::lock(std::stop_token stop) {
-  const Impl::Failed failed = impl_->acquire(locking::deadline_after(impl_->options_.timeout), &stop);
-  if (failed != Impl::Failed::no) impl_->throw_failed(failed, impl_->options_.timeout);
-}
-
-bool LockHandle::try_lock() { return try_lock_for(Duration()); }
-
-bool LockHandle::try_lock_for(Duration limit) {
+bool LockHandle::try_for(Duration limit, bool shared) {
+  const auto mode = shared ? locking::Mode::shared : locking::Mode::exclusive;
   try {
-    return impl_->acquire(locking::deadline_after(std::max(limit, Duration())), nullptr) == Impl::Failed::no;
+    const Deadline deadline = locking::deadline_after(std::max(limit, Duration()));
+    return impl_->mine()->acquire(deadline, nullptr, mode) == Impl::Failed::no;
   } catch (const Timeout&) {
     return false;  // the store was busy for all of that time
   }
 }
 
-void LockHandle::unlock() { impl_->unlock(); }
-void LockHandle::renew() { impl_->renew(); }
-Release LockHandle::release() { return impl_->release(); }
+void LockHandle::lock() { wait(nullptr, false); }
+
+// NOLINTNEXTLINE(performance-unnecessary-value-param): as std::condition_variable_any takes it
+void LockHandle::lock(std::stop_token stop) { wait(&stop, false); }
+
+bool LockHandle::try_lock() { return try_lock_for(Duration()); }
+bool LockHandle::try_lock_for(Duration limit) { return try_for(limit, false); }
+
+void LockHandle::unlock() { impl_->mine()->unlock(); }
+void LockHandle::renew() { impl_->mine()->renew(); }
+Release LockHandle::release() { return impl_->mine()->release(); }
 
 bool LockHandle::locked() const { return holder().has_value(); }
-bool LockHandle::owned() const { return impl_->owned(); }
+bool LockHandle::owned() const { return impl_->mine()->owned(); }
 
 bool LockHandle::lost() const noexcept {
-  platform::MutexLock lock(impl_->mutex_);
-  return impl_->lost_;
+  const std::shared_ptr<Impl> mine = impl_->mine();
+  platform::MutexLock lock(mine->mutex_);
+  return mine->lost_;
 }
 
 std::uint64_t LockHandle::fence() const noexcept {
-  platform::MutexLock lock(impl_->mutex_);
-  return impl_->fence_;
+  const std::shared_ptr<Impl> mine = impl_->mine();
+  platform::MutexLock lock(mine->mutex_);
+  return mine->fence_;
 }
 
 bool LockHandle::previous_owner_died() const noexcept {
-  platform::MutexLock lock(impl_->mutex_);
-  return impl_->owner_died_;
+  const std::shared_ptr<Impl> mine = impl_->mine();
+  platform::MutexLock lock(mine->mutex_);
+  return mine->owner_died_;
 }
 
 std::optional<Holder> LockHandle::holder() const {
   const std::optional<locking::LockRecord> record = impl_->look();
+  if (!record) return std::nullopt;
   Store& store = locking::store_for(*impl_->state_, impl_->key_);
-  if (!record || record->holders.empty() ||
-      locking::ended(record->holders.front(), locking::world_of(store))) {
-    return std::nullopt;
+  const locking::World world = locking::world_of(store);
+  for (const locking::Hold& hold : record->holders) {
+    if (!locking::ended(hold, world)) return locking::describe(hold, store);
   }
-  return locking::describe(record->holders.front(), store);
+  return std::nullopt;
 }
 
-Guard LockHandle::guard() const { return impl_->guard(); }
+Guard LockHandle::guard() const { return impl_->mine()->guard(); }
+std::string LockHandle::token() const { return impl_->mine()->token(); }
+bool LockHandle::adopt(std::string_view token) { return impl_->mine()->adopt(token); }
 
 const std::string& LockHandle::key() const noexcept { return impl_->key_; }
 const LockOptions& LockHandle::options() const noexcept { return impl_->options_; }
@@ -482,5 +108,8 @@ SyncLock::SyncLock(Cache& cache, ByteView key, LockOptions options)
 
 SyncRLock::SyncRLock(Cache& cache, ByteView key, LockOptions options)
     : LockHandle(cache, key, std::move(options), Kind::reentrant) {}
+
+SyncRWLock::SyncRWLock(Cache& cache, ByteView key, LockOptions options)
+    : LockHandle(cache, key, std::move(options), Kind::shared) {}
 
 }  // namespace dcache

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a lock handle keeps between its calls. Getting the lock is in acquire.cpp, all else in handle.cpp.
+// What a lock handle keeps between its calls. Getting the lock is in acquire.cpp, all else in
+// handle_impl.cpp.
 #pragma once
 
-#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -23,8 +24,14 @@ class LockHandle::Impl {
  public:
   Impl(std::shared_ptr<detail::CacheState> state, std::string key, LockOptions options, locking::Kind kind);
 
+  /// The part of the handle that speaks for the calling thread: of a read-write lock each has its own.
+  std::shared_ptr<Impl> mine();
+
+  static locking::Kind kind_of(LockHandle::Kind kind) noexcept;
+
   enum class Failed { no, timeout, tries, deadlock };
-  Failed acquire(Deadline deadline, const std::stop_token* stop);
+  Failed acquire(Deadline deadline, const std::stop_token* stop,
+                 locking::Mode mode = locking::Mode::exclusive);
   [[noreturn]] void throw_failed(Failed why, Duration waited) const;
 
   Release release();
@@ -33,19 +40,25 @@ class LockHandle::Impl {
   void destroy() noexcept;
   bool owned();
   Guard guard();
+  std::string token();
+  bool adopt(std::string_view token);
   std::optional<locking::LockRecord> look() const;
 
   /// Who asks, from this thread.
   [[nodiscard]] locking::Agent me(Store& store) const;
   /// A request outside of the queue, without its times.
-  [[nodiscard]] locking::Wish wish(Store& store) const;
+  [[nodiscard]] locking::Wish wish(Store& store, locking::Mode mode) const;
   /// Puts in when a grant begins and ends. To be called inside the transaction, which may have had to wait:
   /// a lease must not be over before anybody knows of it.
   void begin_now(locking::Hold& hold) const;
+  /// Whether a grant belongs to a thread, through whichever handle it got it.
+  [[nodiscard]] bool of_threads() const noexcept {
+    return kind_ == locking::Kind::rlock || kind_ == locking::Kind::rwlock;
+  }
   /// Notes what was granted; `bytes` is the record if it is nothing but this grant.
   void granted(const locking::Hold& hold, std::string bytes, bool owner_died);
-  /// Whether this thread holds by this handle the grant with that fence, for as long as it likes.
-  bool held_by_this_thread(std::uint64_t fence) const;
+  /// Whether who asks would wait for itself: this thread holds that grant of its own for as long as it likes.
+  bool waits_for_itself(const locking::Hold& own) const;
 
   const std::shared_ptr<detail::CacheState> state_;
   const std::string key_;
@@ -66,15 +79,19 @@ class LockHandle::Impl {
   /// Threads whose grant by this handle ended before they released it, and another thread got the next one:
   /// with its fence. What such a thread releases is that one, not its successor's.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> overrun_ DCACHE_GUARDED_BY(mutex_);
-  bool leased_ DCACHE_GUARDED_BY(mutex_) = false;
+  /// Of a grant that another handle got: who has it.
+  std::optional<locking::Agent> adopted_ DCACHE_GUARDED_BY(mutex_);
   bool lost_ DCACHE_GUARDED_BY(mutex_) = false;
   bool owner_died_ DCACHE_GUARDED_BY(mutex_) = false;
+
+  platform::Mutex threads_mutex_;
+  std::map<std::uint64_t, std::shared_ptr<Impl>> threads_ DCACHE_GUARDED_BY(threads_mutex_);
 
  private:
   class Attempt;
   bool leave_kept();
   [[nodiscard]] std::uint64_t held_fence(Store& store, const locking::Agent& self) const;
-  [[nodiscard]] std::function<bool(detail::CacheState&)> later(bool keep) const DCACHE_REQUIRES(mutex_);
+  [[nodiscard]] locking::Duty giving_back(bool keep) const DCACHE_REQUIRES(mutex_);
   void forget(bool lost) DCACHE_REQUIRES(mutex_);
   void tell_lost(std::uint64_t fence) const;
   /// The fence of the calling thread's overrun grant, which it gives up; 0 if it has none.

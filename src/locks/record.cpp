@@ -12,10 +12,10 @@ namespace {
 /// Every so many waiters the dead among them are removed.
 constexpr std::size_t kSweep = 16;
 
-/// Lock and rlock exclude each other as two locks do; other kinds do not mix, nor do limits.
+/// A lock, an rlock and an rwlock exclude each other by what their grants allow; permits and limits do not
+/// mix.
 bool compatible(const LockRecord& record, const Wish& wish) {
-  const auto plain = [](Kind kind) { return kind == Kind::lock || kind == Kind::rlock; };
-  if (plain(record.kind) && plain(wish.kind)) return true;
+  if (record.kind != Kind::semaphore && wish.kind != Kind::semaphore) return true;
   return record.kind == wish.kind && record.limit == wish.limit;
 }
 
@@ -219,6 +219,13 @@ bool goes_deeper(const LockRecord& record, const Hold& own, const Wish& wish) {
 }
 
 }  // namespace
+
+const Hold* find_hold(const std::optional<LockRecord>& record, const Agent& who) {
+  if (!record) return nullptr;
+  const auto found = std::find_if(record->holders.begin(), record->holders.end(),
+                                  [&](const Hold& hold) { return hold.who == who; });
+  return found == record->holders.end() ? nullptr : &*found;
+}
 
 bool ended(const Hold& hold, const World& world) {
   if (hold.keep) return !hold.lease || *hold.lease <= world.wall_us;

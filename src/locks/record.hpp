@@ -146,6 +146,9 @@ struct Result {
   std::vector<Agent> wake = {};  ///< whose fate may have changed: to be woken once the record is stored
 };
 
+/// The grant that an agent has, or null.
+[[nodiscard]] const Hold* find_hold(const std::optional<LockRecord>& record, const Agent& who);
+
 /// Whether a grant has ended by itself: its process is gone or its lease over.
 [[nodiscard]] bool ended(const Hold& hold, const World& world);
 

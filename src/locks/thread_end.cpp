@@ -2,7 +2,6 @@
 #include "locks/thread_end.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <exception>
 #include <vector>
 
@@ -11,9 +10,6 @@
 namespace dcache::locking {
 
 namespace {
-
-/// How long the end of a thread may be held up.
-constexpr auto kPatience = std::chrono::milliseconds(100);
 
 struct Grant {
   std::weak_ptr<detail::CacheState> state;
@@ -53,19 +49,11 @@ class Grants {
   static void give_up(const Grant& grant) noexcept {
     const std::shared_ptr<detail::CacheState> state = grant.state.lock();
     if (state == nullptr || state->forked()) return;
-    const auto work = [key = grant.key, who = grant.who, fence = grant.fence](detail::CacheState& cache) {
-      return done_with(cache, [&] {
-        Store& store = store_for(cache, key);
-        static_cast<void>(change_record(
-            store, cache, key,
-            [&](const std::optional<LockRecord>& old, std::uint64_t) {
-              return abandon(old, who, fence, world_of(store));
-            },
-            deadline_after(kPatience)));
-      });
-    };
     try {
-      if (!work(*state)) state->keep(work);
+      do_or_keep(*state, duty(grant.key, [who = grant.who, fence = grant.fence](
+                                             const std::optional<LockRecord>& old, const World& world) {
+        return abandon(old, who, fence, world);
+      }));
     } catch (const std::exception&) {
       // Out of memory: then the handle gives it back when it goes.
     }

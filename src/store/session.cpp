@@ -163,6 +163,12 @@ const std::string& Session::token() {
   return token_;
 }
 
+int Session::proof() {
+  static_cast<void>(token());
+  platform::MutexLock lock(mutex_);
+  return held_.get();
+}
+
 std::string Session::command(std::string_view token) {
   const std::optional<Identity> who = parse(token);
   return who && judge_by_pid(*who) == Liveness::alive ? platform::command_name(who->pid) : std::string();

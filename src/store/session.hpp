@@ -30,6 +30,9 @@ class Session {
   /// Text that names the session in records, unique for ever. The first call takes the proof of life.
   const std::string& token() DCACHE_TSA(no_thread_safety_analysis);
 
+  /// The descriptor that holds the proof of life. Who has a copy of it keeps the session alive.
+  int proof();
+
   /// Whether the session that `token` names still runs. Our own is alive; in doubt nothing is dead.
   Liveness alive(std::string_view token);
 

@@ -200,15 +200,24 @@ TEST_CASE("numbers of permits as large as can be do not wrap around") {
   CHECK(is_free(*record, Mode::permits, kAll, world("a")));
 }
 
-TEST_CASE("lock and rlock are one another's locks; other kinds and limits do not mix while in use") {
+TEST_CASE("lock, rlock and rwlock are one another's locks") {
   const Record locked = held_by(hold_of(agent('a')));
   CHECK(acquire(locked, by(agent('b'), Kind::rlock), 20, world()).outcome == Outcome::busy);
-  check_untouched(acquire(locked, shared(by(agent('b'))), 20, world()), Outcome::mismatch, locked);
+  CHECK(acquire(locked, shared(by(agent('b'))), 20, world()).outcome == Outcome::busy);
+  const Record read = acquire(locked, shared(by(agent('b'))), 20, world("a")).record;
+  CHECK(read->kind == Kind::rwlock);
+  CHECK(acquire(read, by(agent('c')), 30, world()).outcome == Outcome::busy);
+  CHECK(acquire(read, shared(by(agent('c'))), 30, world()).outcome == Outcome::granted);
+}
+
+TEST_CASE("permits do not mix with other kinds, nor limits, while in use") {
+  const Record locked = held_by(hold_of(agent('a')));
+  check_untouched(acquire(locked, permits(by(agent('b')), 1, 3), 20, world()), Outcome::mismatch, locked);
   const Record counted = semaphore(3, {user('a', 1)});
   check_untouched(acquire(counted, by(agent('b')), 20, world()), Outcome::mismatch, counted);
   check_untouched(acquire(counted, permits(by(agent('b')), 1, 4), 20, world()), Outcome::mismatch, counted);
   const Record wanted = LockRecord{.fence = 10, .waiters = {wait_of(agent('a'), 5)}};
-  check_untouched(acquire(wanted, shared(by(agent('b'))), 20, world()), Outcome::mismatch, wanted);
+  check_untouched(acquire(wanted, permits(by(agent('b')), 1, 3), 20, world()), Outcome::mismatch, wanted);
 }
 
 TEST_CASE("what nobody alive uses can become another kind, and loses who waited for the old one") {

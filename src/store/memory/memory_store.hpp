@@ -71,6 +71,7 @@ class MemoryStore final : public Store {
   // Neither takes the mutex: the functions given to `update_record` ask.
   std::string session() override { return session_; }
   std::string uuid() override { return session_; }
+  int proof_of_life() override { return -1; }
   [[nodiscard]] Liveness alive(std::string_view session) override {
     return session == session_ ? Liveness::alive : Liveness::unknown;
   }

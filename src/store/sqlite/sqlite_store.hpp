@@ -70,6 +70,7 @@ class SqliteStore final : public Store {
 
   std::string session() override;
   std::string uuid() override;
+  int proof_of_life() override { return session_->proof(); }
   [[nodiscard]] Liveness alive(std::string_view session) override { return session_->alive(session); }
   [[nodiscard]] std::string command(std::string_view session) override { return Session::command(session); }
   std::optional<std::uint32_t> wake_word(std::uint64_t agent) override;
