@@ -72,7 +72,7 @@ def test_locks_with_hostile_names_are_shown_tamely(dcache, text):
     dcache.hold(text, "--label", label, "--tag", label)
     wait_until(lambda: dcache("locks").out)
     assert is_tame(dcache("locks").out, 2)
-    assert is_tame(dcache("lock", "show", text).out, 17)
+    assert is_tame(dcache("lock", "show", text).out, 18)
     lock = dcache("locks", "--json").json()
     assert field(lock, "key") == text and field(lock, "label") == label
     refused = dcache("lock", "clear", text)

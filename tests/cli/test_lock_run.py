@@ -105,7 +105,7 @@ def test_it_waits_until_the_holder_is_done(dcache):
 
 
 def test_a_killed_holder_gives_way_at_once(dcache):
-    holder = dcache.hold("k")
+    holder = dcache.hold("k", "-o")
     waiter = dcache.start("lock", "run", "k", "--", "sh", "-c", "echo $DCACHE_LOCK_OWNER_DIED")
     time.sleep(0.2)
     assert waiter.poll() is None
@@ -174,8 +174,11 @@ def test_the_command_has_the_callers_signal_mask_and_dispositions(dcache):
     assert signals(run(dcache, *command).out) == signals(plain)
 
 
-def test_the_command_gets_none_of_our_descriptors(dcache):
-    assert run(dcache, "ls", "/proc/self/fd").out.split() == [b"0", b"1", b"2", b"3"]  # 3 is the listing itself
+def test_the_command_gets_one_of_our_descriptors_and_with_o_none(dcache):
+    # 3 is the listing itself
+    assert dcache("lock", "run", "-o", "k", "--", "ls", "/proc/self/fd").out.split() == [b"0", b"1", b"2", b"3"]
+    links = run(dcache, "sh", "-c", "for fd in /proc/self/fd/*; do readlink $fd; done").out.decode().split()
+    assert [os.path.basename(link) for link in links if link.startswith(str(dcache.base))] == ["life"]
 
 
 def test_it_works_where_children_are_ignored(dcache):

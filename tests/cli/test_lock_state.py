@@ -47,7 +47,7 @@ def test_show_tells_who_waits_in_order(dcache):
     shown = dcache("lock", "show", "k", "--json").lines()
     assert [line["type"] for line in shown] == ["holder", "waiter", "waiter"]
     assert [line["pid"] for line in shown[1:]] == [first.pid, second.pid]
-    assert list(shown[1]) == ["type", "key", "kind", "state", "owner", "pid", "tid", "command", "age", "fair", "late",
+    assert list(shown[1]) == ["type", "key", "kind", "mode", "state", "owner", "pid", "tid", "command", "age", "fair", "late",
                               "session", "agent"]
     assert (shown[1]["state"], shown[1]["command"], shown[1]["fair"]) == ("waits", "dcache", False)
     assert 0 <= shown[2]["age"] <= shown[1]["age"] < 60
@@ -78,7 +78,7 @@ def test_test_is_quiet(dcache):
 
 
 def test_a_dead_holder_counts_as_none_and_is_shown_all_the_same(dcache):
-    kill(dcache.hold("k"))
+    kill(dcache.hold("k", "-o"))
     shown = dcache("lock", "show", "k", "--json")
     assert shown.code == 1 and shown.json()["state"] == "dead"
     assert dcache("lock", "test", "k").code == 1
@@ -102,7 +102,7 @@ def test_wait_waits_until_the_holder_is_done_or_dead(dcache):
     dcache.hold("k", command=("sleep", "0.5"))
     assert dcache("lock", "wait", "k", "--json").json() == {"key": "k", "free": True}
     assert dcache("locks").out == b""
-    holder = dcache.hold("k")
+    holder = dcache.hold("k", "-o")
     process = dcache.start("lock", "wait", "k")
     time.sleep(0.2)
     assert process.poll() is None and waiters(dcache, "k") == 0
@@ -142,8 +142,8 @@ def test_wait_says_for_whom_on_a_terminal(dcache):
 def test_ls_stale_lists_what_the_next_one_gets(dcache):
     dcache.hold("live")
     dcache.hold("leased", "--lease", "1h")
-    dcache.hold("over", "--lease", "50ms")
-    kill(dcache.hold("dead"))
+    dcache("lock", "acquire", "over", "--lease", "50ms")
+    kill(dcache.hold("dead", "-o"))
     wait_until(lambda: dcache("lock", "test", "over").code == 1)
     lines = dcache("lock", "ls", "--stale", "--json").lines()
     assert [(line["key"], line["state"]) for line in lines] == [("dead", "dead"), ("over", "expired")]

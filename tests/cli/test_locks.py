@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""lock ls and lock clear."""
+"""lock ls, and lock clear of one lock."""
 import os
 import signal
 import sqlite3
@@ -48,7 +48,7 @@ def test_values_and_locks_do_not_mix(dcache):
 
 def test_a_lease_is_shown(dcache):
     dcache.hold("long", "--lease", "1h")
-    dcache.hold("short", "--lease", "50ms")
+    dcache("lock", "acquire", "short", "--lease", "50ms")
     time.sleep(0.1)
     long, short = dcache("locks", "--json").lines()
     assert long["state"] == "leased" and 3500 < long["lease_left"] <= 3600
@@ -57,7 +57,7 @@ def test_a_lease_is_shown(dcache):
 
 
 def test_a_dead_holder_is_shown_and_cleared(dcache):
-    holder = dcache.hold("k")
+    holder = dcache.hold("k", "-o")
     holder.send_signal(signal.SIGKILL)
     holder.wait(20)
     lock = dcache("locks", "--json").json()
@@ -84,12 +84,10 @@ def test_clear_refuses_a_live_holder_and_says_how_to_force_it(dcache):
 
 
 def test_a_cleared_holder_exits_75(dcache):
-    go = dcache.base / "go"
-    holder = dcache.hold("k", command=("sh", "-c", f"until [ -e {go} ]; do sleep 0.02; done; exit 3"))
+    holder = dcache.hold("k", command=("sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.02; done"))
     fence = dcache("locks", "--json").json()["fence"]
     assert dcache("lock", "clear", "k", "--fence", str(fence), "--force").code == 0
     assert dcache("lock", "run", "-n", "k", "--", "true").code == 0
-    go.touch()
     assert holder.wait(20) == 75
     message = holder.stderr.read().decode()
     assert "'k' was lost" in message and "exit status was 3" in message
@@ -102,7 +100,7 @@ def test_an_expired_lease_is_lost_when_somebody_took_it(dcache):
 
 
 def test_a_damaged_record_is_65_and_force_removes_it(dcache):
-    holder = dcache.hold("k")
+    holder = dcache.hold("k", "-o")
     holder.send_signal(signal.SIGKILL)
     holder.wait(20)
     database = sqlite3.connect(dcache.dir / "cache.db")

@@ -46,7 +46,7 @@ def test_the_version(dcache):
 @pytest.mark.parametrize("words, meant", [
     (["gte", "k"], "get"), (["sett"], "set"), (["del"], "delete"), (["rm", "k"], "delete"), (["LS"], None),
     (["loks"], "locks"), (["lock", "rnu"], "lock run"), (["lock", "list"], "lock ls"), (["stat"], "stats"),
-    (["unlock", "k"], "lock clear"), (["xyzzy"], None), (["nosuch"], None), (["version"], "--version"), (["lock", "xyzzy"], None)])
+    (["unlock", "k"], "lock release"), (["xyzzy"], None), (["nosuch"], None), (["version"], "--version"), (["lock", "xyzzy"], None)])
 def test_an_unknown_verb_gets_a_suggestion(dcache, words, meant):
     refused = dcache(*words)
     assert refused.code == 64 and refused.out == b""

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // lock run: a command under a lock, as flock(1).
-#include <unistd.h>
-
-#include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <memory>
 
 #include "child.hpp"
 #include "context.hpp"
+#include "dcache/error.hpp"
 #include "dcache/lock.hpp"
 #include "errors.hpp"
+#include "lock_asking.hpp"
 #include "lock_words.hpp"
 #include "text.hpp"
 #include "verbs.hpp"
@@ -20,49 +18,13 @@ namespace dcache::cli {
 
 namespace {
 
-/// Who waits this long on a terminal is told for whom.
-constexpr auto kPatience = std::chrono::seconds(1);
-
 struct Given {
-  std::string key;
+  Asking asking;
   std::vector<std::string> command;
   std::optional<std::string> script;
-  bool no_wait = false;
-  bool fair = false;
-  std::optional<Duration> wait;
-  std::optional<std::uint64_t> busy_code;
-  Lifetime lease;
-  std::string label;
-  std::vector<std::string> tags;
-};
-
-/// Tells a person who looks on, once, for whom this waits.
-class Teller {
- public:
-  Teller(const Context& context, const Cache& cache, const std::string& key)
-      : context_(context), cache_(cache), key_(key) {}
-
-  void operator()(const Holder& holder, Duration waited) {
-    if (told_ || waited < Duration(kPatience)) return;
-    told_ = true;
-    context_.note("waiting for " + lock_name(key_) + ", " + describe(holder) + ahead());
-  }
-
- private:
-  [[nodiscard]] std::string ahead() const {
-    const std::optional<LockInfo> lock = find_lock(cache_, key_);
-    if (!lock) return {};
-    const auto own = std::find_if(lock->waiters.begin(), lock->waiters.end(),
-                                  [](const Waiter& waiter) { return waiter.pid == ::getpid(); });
-    const auto count = own - lock->waiters.begin();
-    if (count == 0) return {};
-    return ", " + std::to_string(count) + (count == 1 ? " waiter" : " waiters") + " ahead";
-  }
-
-  const Context& context_;
-  const Cache& cache_;
-  const std::string& key_;
-  bool told_ = false;
+  bool close = false;
+  bool no_fork = false;
+  std::optional<Duration> kill_after;
 };
 
 std::vector<std::string> command_of(const Given& given) {
@@ -75,9 +37,14 @@ std::vector<std::string> command_of(const Given& given) {
 }
 
 void set_environment(const LockHandle& lock) {
-  // NOLINTBEGIN(concurrency-mt-unsafe): the process has one thread
+  std::string tokens = lock.token();
+  for (const std::string& token : tokens_above()) {
+    if (token != lock.token()) tokens += "," + token;
+  }
+  // NOLINTBEGIN(concurrency-mt-unsafe): threads of the library do not look at it
   ::setenv("DCACHE_LOCK_KEY", lock.key().c_str(), 1);
   ::setenv("DCACHE_LOCK_FENCE", std::to_string(lock.fence()).c_str(), 1);
+  ::setenv("DCACHE_LOCK_TOKEN", tokens.c_str(), 1);
   if (lock.previous_owner_died()) {
     ::setenv("DCACHE_LOCK_OWNER_DIED", "1", 1);
   } else {
@@ -86,43 +53,79 @@ void set_environment(const LockHandle& lock) {
   // NOLINTEND(concurrency-mt-unsafe)
 }
 
-int run(Context& context, const Given& given) {
-  if (given.no_wait && given.wait) throw UsageError("-n and -w exclude each other");
-  if (given.busy_code.value_or(0) > 255) throw UsageError("-E: an exit status is a number from 0 to 255");
-  const std::vector<std::string> command = command_of(given);
-  Cache cache = context.open(Context::Missing::make);
-  LockOptions options{.timeout = forever,
-                      .lease = given.lease.time,
-                      .fair = given.fair,
-                      .tags = given.tags,
-                      .label = given.label};
-  if (is_watched() && !context.globals().quiet) options.on_wait = Teller(context, cache, given.key);
-  SyncLock lock(cache, given.key, std::move(options));
-  if (!lock.try_lock_for(given.no_wait ? Duration() : given.wait.value_or(forever))) {
-    context.note(lock_name(lock.key()) + " is " + describe(lock.holder()));
-    return static_cast<int>(given.busy_code.value_or(kNo));
+/// Whether the lock may still be held. Where that cannot be found out now it is.
+bool still_held(const LockHandle& lock) {
+  try {
+    return lock.owned();
+  } catch (const Error&) {
+    return true;
   }
+}
+
+int run(Context& context, const Given& given) {
+  given.asking.check();
+  if (given.close && given.no_fork) {
+    throw UsageError("-o and -F exclude each other: nothing would be left to hold the lock");
+  }
+  Child child{.command = command_of(given)};
+  Cache cache = context.open(Context::Missing::make);
+  Grip grip(context, cache, given.asking, false);
+  LockHandle& lock = grip.lock();
+  const bool inner = adopt_from_above(cache, lock, given.asking);
+  if (!inner && !grip.take()) return static_cast<int>(given.asking.busy_code.value_or(kNo));
+  if (inner && given.asking.verbose) complain("running under " + lock_name(lock.key()) + " already");
   set_environment(lock);
-  const int status = run_child(command);
-  if (lock.release() == Release::released) return status;
+  if (!given.close) child.inherited = proof_of_life(cache);
+  if (given.no_fork) {
+    const int failed = become(child);
+    if (!inner) lock.release();
+    return failed;
+  }
+
+  child.grace = given.kill_after.value_or(std::chrono::seconds(5));
+  child.may_run = [&] {
+    if (still_held(lock)) return true;
+    complain(lock_name(lock.key()) +
+             " was lost while the command ran: its lease ended or somebody cleared it; " +
+             "ending the command");
+    return false;
+  };
+  const Ended ended = run_child(child);
+  const bool held = inner ? still_held(lock) : lock.release() == Release::released;
+  if (held && !ended.broken_off) return ended.status;
   throw Failure(kTimeout, lock_name(lock.key()) + " was lost while the command ran (its exit status was " +
-                              std::to_string(status) +
-                              "): its lease ended or somebody cleared it; what it protects may be damaged");
+                              std::to_string(ended.status) + "); what it protects may be damaged");
 }
 
 }  // namespace
 
 Command build_lock_run() {
   const auto given = std::make_shared<Given>();
+  std::vector<Argument> arguments = given->asking.arguments();
+  arguments.push_back(option("-c,--command", "TEXT", given->script,
+                             "run this by /bin/sh -c, in place of a command after --"));
+  arguments.push_back(
+      flag("-o,--close", given->close, "if dcache is killed the lock is free, even if the command goes on"));
+  arguments.push_back(
+      flag("-F,--no-fork", given->no_fork, "become the command, which holds the lock until it ends"));
+  arguments.push_back(option("--kill-after", "TIME", given->kill_after,
+                             "from TERM to KILL when the lock is lost (default 5s; or never)"));
   return {.about =
               "Waits until the lock is held, runs the command, releases the lock, and exits\n"
               "with the command's status. No two commands under the same lock and directory\n"
-              "run at once. If dcache dies the lock is free again, even if its command goes\n"
-              "on. The cache is made if it is missing.\n"
+              "run at once. The letters mean what they mean to flock(1); a KEY is a name, not\n"
+              "a file. The cache is made if it is missing.\n"
               "\n"
-              "TERM, HUP, USR1 and USR2 are passed on to the command. It finds in its\n"
-              "environment DCACHE_LOCK_KEY, DCACHE_LOCK_FENCE (a number that grows with every\n"
-              "grant) and, if the holder before died, DCACHE_LOCK_OWNER_DIED=1.\n"
+              "TERM, HUP, USR1 and USR2 are passed on to the command. If dcache is killed the\n"
+              "lock stays held until the command, and what it started, has ended too; with -o\n"
+              "it is free at once. If the lock is lost (its lease ends, somebody clears it) the\n"
+              "command gets TERM, and KILL after a while.\n"
+              "\n"
+              "The command finds in its environment DCACHE_LOCK_KEY, DCACHE_LOCK_FENCE (a number\n"
+              "that grows with every grant), DCACHE_LOCK_TOKEN (for `lock release` and `lock\n"
+              "renew`) and, if the holder before died, DCACHE_LOCK_OWNER_DIED=1. A `dcache lock\n"
+              "run` of the same key in it goes on at once, as the lock is held already. After -F\n"
+              "the next holder always finds its predecessor dead: nobody released the lock.\n"
               "\n"
               "Who waits longer than 1 s on a terminal is told who holds the lock, for how long,\n"
               "and how many are ahead.\n"
@@ -134,22 +137,10 @@ Command build_lock_run() {
               "  dcache lock run report -- make report\n"
               "  dcache lock run -n backup -- backup.sh || echo 'busy or failed'\n"
               "  dcache lock run -w 5 -E 99 backup -- backup.sh    # 99: not within 5 s\n"
+              "  dcache lock run -s index -- search.sh    # several at once, but none beside -x\n"
               "  dcache lock run --fair --lease 10m deploy -c 'cd /srv && make deploy'\n"
               "  dcache lock run --label nightly db -- sh -c 'dump | gzip > db.gz'\n",
-          .arguments = {positional("KEY", given->key, Argument::Times::required, "the name of the lock"),
-                        flag("-n,--nonblock", given->no_wait, "do not wait: give up at once if it is held"),
-                        option("-w,--wait", "TIME", given->wait,
-                               "wait at most so long; a plain number is seconds"),
-                        option("-E,--conflict-exit-code", "N", given->busy_code,
-                               "the exit status when the lock was not to be had (default 1)"),
-                        option("-c,--command", "TEXT", given->script,
-                               "run this by /bin/sh -c, in place of a command after --"),
-                        flag("--fair", given->fair, "first come, first served: overtake nobody who waits"),
-                        option("--lease", "TIME", given->lease,
-                               "end the grant after this time, whether or not the command is done"),
-                        option("--label", "TEXT", given->label, "what `dcache locks` shows beside the owner"),
-                        option("-t,--tag", "TAG", given->tags,
-                               "a tag of the grant, to select by in `dcache locks`")},
+          .arguments = std::move(arguments),
           .rest_name = "COMMAND...",
           .rest = &given->command,
           .rest_times = Argument::Times::optional,

@@ -37,6 +37,7 @@ bool is_held(const LockInfo& lock) { return !std::all_of(lock.holders.begin(), l
 Record record_of(const LockInfo& lock, const Holder& holder) {
   return {{"key", lock.key},
           {"kind", lock.kind},
+          {"mode", std::string(name(holder.mode))},
           {"state", state_of(holder)},
           {"owner", holder.owner},
           {"pid", holder.pid},
@@ -57,6 +58,7 @@ Record record_of(const LockInfo& lock, const Holder& holder) {
 Record record_of(const LockInfo& lock, const Waiter& waiter) {
   return {{"key", lock.key},
           {"kind", lock.kind},
+          {"mode", std::string(name(waiter.mode))},
           {"state", waiter.state == Liveness::dead ? "dead" : "waits"},
           {"owner", waiter.owner},
           {"pid", waiter.pid},

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Verbs that remove many values: evict, expire, cull, clear.
-#include <unistd.h>
-
 #include <memory>
 
+#include "confirm.hpp"
 #include "context.hpp"
 #include "errors.hpp"
 #include "text.hpp"
@@ -13,15 +12,6 @@
 namespace dcache::cli {
 
 namespace {
-
-/// Whether the answer to `question` is yes.
-bool confirmed(const std::string& question) {
-  const std::string prompt = "dcache: " + question + " [y/N] ";
-  if (::write(STDERR_FILENO, prompt.data(), prompt.size()) < 0) return false;
-  std::string line;
-  for (char c = 0; ::read(STDIN_FILENO, &c, 1) == 1 && c != '\n';) line += c;
-  return line == "y" || line == "Y" || line == "yes" || line == "YES";
-}
 
 int tell_count(Context& context, std::string_view name, std::uint64_t count) {
   context.tell({{name, count}}, std::to_string(count));
@@ -87,8 +77,7 @@ Command build_clear() {
               "  dcache clear --yes --dir /var/cache/app\n",
           .arguments = {flag("-y,--yes", given->yes, "do not ask")},
           .run = [given](Context& context) -> int {
-            const bool can_ask = ::isatty(STDIN_FILENO) == 1 && is_watched();
-            if (!given->yes && !can_ask) {
+            if (!given->yes && !can_ask()) {
               throw UsageError("clear removes all values; give --yes if that is meant");
             }
             Cache cache = context.open(Context::Missing::fail);

@@ -60,7 +60,12 @@ Command build_stats();
 Command build_check();
 // locks.cpp
 Command build_lock_ls();
+// lock_clear.cpp
 Command build_lock_clear();
+// lock_grants.cpp
+Command build_lock_acquire();
+Command build_lock_renew();
+Command build_lock_release();
 // lock_state.cpp
 Command build_lock_show();
 Command build_lock_test();
