@@ -358,7 +358,7 @@ TEST_CASE("a lease that is renewed to an earlier end is told to the first waiter
 }
 
 TEST_CASE("a late waiter is told that the lock has become one of another kind") {
-  const Result result = acquire(late(queue("", "b"), 0), shared(wish_of(agent('c'))), 20, world());
+  const Result result = acquire(late(queue("", "b"), 0), permits(wish_of(agent('c')), 1, 3), 20, world());
   CHECK(result.outcome == Outcome::granted);
   CHECK(result.record->waiters.empty());
   CHECK(letters(result.wake) == "b");

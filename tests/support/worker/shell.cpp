@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A process that does what it is told: for tests of what one process sees of another.
+#include <fcntl.h>
+#include <spawn.h>
 #include <unistd.h>
 
 #include <map>
@@ -50,12 +52,29 @@ class Shell {
     if (verb == "set") return cache_.set(line.at(1), line.at(2)), "ok";
     if (verb == "get") return cache_.get(line.at(1)).value_or("(nothing)");
     if (verb == "incr") return std::to_string(cache_.incr(line.at(1)));
+    if (verb == "heir") return heir();
     if (verb == "exit") _exit(0);
     return "what?";
   }
 
  private:
   [[nodiscard]] Store& store() const { return cache_.state()->store(); }
+
+  /// Starts a process that has our proof of life, and nothing else of us.
+  [[nodiscard]] std::string heir() const {
+    const int proof = proof_of_life(cache_);
+    posix_spawn_file_actions_t files;
+    posix_spawn_file_actions_init(&files);
+    for (const int standard : {0, 1, 2}) {
+      posix_spawn_file_actions_addopen(&files, standard, "/dev/null", O_RDWR, 0);
+    }
+    posix_spawn_file_actions_adddup2(&files, proof, proof);
+    const char* const words[] = {"sleep", "60", nullptr};
+    pid_t pid = 0;
+    const int failed = posix_spawnp(&pid, words[0], &files, nullptr, const_cast<char**>(words), environ);
+    posix_spawn_file_actions_destroy(&files);
+    return failed != 0 ? "failed" : "heir " + std::to_string(pid);
+  }
 
   std::string word(const std::string& agent) {
     const auto word = store().wake_word(std::stoull(agent));
