@@ -218,10 +218,12 @@ class DCACHE_EXPORT LockHandle {
   [[nodiscard]] const LockOptions& options() const noexcept;
 
  protected:
-  enum class Kind { plain, reentrant, shared };
-  LockHandle(Cache& cache, ByteView key, LockOptions options, Kind kind);
-  void wait(const std::stop_token* stop, bool shared);
-  [[nodiscard]] bool try_for(Duration limit, bool shared);
+  class Impl;
+  enum class Kind { plain, reentrant, shared, counted };
+  LockHandle(Cache& cache, ByteView key, LockOptions options, Kind kind, std::uint64_t limit = 1);
+  void wait(const std::stop_token* stop, LockMode mode, std::uint64_t count);
+  [[nodiscard]] bool try_for(Duration limit, LockMode mode, std::uint64_t count);
+  [[nodiscard]] Impl& impl() const noexcept { return *impl_; }
 
   /// How long from now, on any clock.
   template <class Clock, class D>
@@ -233,7 +235,8 @@ class DCACHE_EXPORT LockHandle {
   }
 
  private:
-  class Impl;
+  [[nodiscard]] LockMode usual_mode() const noexcept;
+
   std::unique_ptr<Impl> impl_;
 };
 

@@ -25,21 +25,37 @@ class DCACHE_EXPORT SyncRWLock : public LockHandle {
   SyncRWLock(Cache& cache, ByteView key, LockOptions options = {});
 
   /// Waits until the lock is held shared, at most `LockOptions::timeout`. Throws as `lock`.
-  void lock_shared() { wait(nullptr, true); }
+  void lock_shared() { wait(nullptr, LockMode::shared, 1); }
 
   /// As `lock_shared()`, and throws Cancelled within 50 ms when `stop` is requested.
   // NOLINTNEXTLINE(performance-unnecessary-value-param): as `lock` takes it
-  void lock_shared(std::stop_token stop) { wait(&stop, true); }
+  void lock_shared(std::stop_token stop) { wait(&stop, LockMode::shared, 1); }
 
-  [[nodiscard]] bool try_lock_shared() { return try_for(Duration(), true); }
-  [[nodiscard]] bool try_lock_shared_for(Duration limit) { return try_for(limit, true); }
+  [[nodiscard]] bool try_lock_shared() { return try_lock_shared_for(Duration()); }
+  [[nodiscard]] bool try_lock_shared_for(Duration limit) { return try_for(limit, LockMode::shared, 1); }
   template <class Clock, class D>
   [[nodiscard]] bool try_lock_shared_until(std::chrono::time_point<Clock, D> deadline) {
-    return try_for(until(deadline), true);
+    return try_lock_shared_for(until(deadline));
   }
 
   /// The same as `unlock`.
   void unlock_shared() { unlock(); }
+
+  /// Makes the shared grant of this thread exclusive, without letting go in between: nobody else writes
+  /// before it. Waits for the other readers at most `LockOptions::timeout`; no new ones join meanwhile. The
+  /// grant gets a new fence. On failure it is shared as before.
+  /// Throws Timeout, Deadlock at once if another reader wants the same (each would wait for the other: let go
+  /// and take the lock anew), LockLost, and NotOwner if this thread holds nothing.
+  void upgrade();
+
+  /// As `upgrade`, and says whether it is exclusive now; false also where `upgrade` would throw Timeout or
+  /// Deadlock.
+  [[nodiscard]] bool try_upgrade() { return try_upgrade_for(Duration()); }
+  [[nodiscard]] bool try_upgrade_for(Duration limit);
+
+  /// Makes the exclusive grant of this thread a shared one: readers may come in, and no writer in between.
+  /// Throws LockLost, and NotOwner if this thread holds nothing.
+  void downgrade();
 };
 
 }  // namespace dcache

@@ -44,6 +44,19 @@ LockMode shown(Mode mode) noexcept {
 
 std::string name_of(std::string_view key) { return "lock '" + escape(key, kShownKey) + "'"; }
 
+std::string described(Kind kind, std::uint64_t limit) {
+  std::string text = kind == Kind::rlock || kind == Kind::rwlock ? "an " : "a ";
+  text += name(kind);
+  if (kind == Kind::semaphore) text += " of " + std::to_string(limit) + (limit == 1 ? " permit" : " permits");
+  return text;
+}
+
+Mode mode_of(LockMode mode) noexcept {
+  return mode == LockMode::shared    ? Mode::shared
+         : mode == LockMode::permits ? Mode::permits
+                                     : Mode::exclusive;
+}
+
 Store& store_for(const detail::CacheState& state, std::string_view key, Inside inside) {
   Store& store = state.store();
   if (inside == Inside::refused && store.in_transaction()) {

@@ -22,6 +22,9 @@ Store& store_for(const detail::CacheState& state, std::string_view key, Inside i
 /// "lock 'KEY'", for messages.
 std::string name_of(std::string_view key);
 
+/// "a lock", "a semaphore of 3 permits", for messages.
+std::string described(Kind kind, std::uint64_t limit);
+
 /// Clocks and the liveness of sessions, as of now.
 World world_of(Store& store);
 
@@ -55,6 +58,8 @@ using Duty = std::function<bool(detail::CacheState&)>;
 Duty duty(std::string key, std::function<Result(const std::optional<LockRecord>&, const World&)> event);
 /// Tries it once, and leaves it to the cache if that fails.
 void do_or_keep(detail::CacheState& state, const Duty& duty) noexcept;
+
+Mode mode_of(LockMode mode) noexcept;
 
 /// What people are shown of a grant, and of a place in the queue.
 Holder describe(const Hold& hold, Store& store);

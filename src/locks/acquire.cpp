@@ -43,8 +43,8 @@ constexpr auto kTellPeriod = std::chrono::seconds(1);
 /// One call of `lock` or its like. Its end gives up the place in the queue.
 class LockHandle::Impl::Attempt {
  public:
-  Attempt(Impl& lock, Store& store, Deadline deadline, const std::stop_token* stop, locking::Mode mode)
-      : lock_(lock), store_(store), deadline_(deadline), stop_(stop), wish_(lock.wish(store, mode)) {}
+  Attempt(Impl& lock, Store& store, Deadline deadline, const std::stop_token* stop, locking::Wish wish)
+      : lock_(lock), store_(store), deadline_(deadline), stop_(stop), wish_(std::move(wish)) {}
   Attempt(const Attempt&) = delete;
   Attempt& operator=(const Attempt&) = delete;
   ~Attempt() { leave(); }
@@ -149,7 +149,7 @@ bool LockHandle::Impl::Attempt::add() {
   };
   const bool added = patiently(
       [&](Deadline deadline) { return store_.add_record(Space::locks, lock_.key_, make, deadline); });
-  if (added) lock_.granted(record.holders.front(), std::move(bytes), false);
+  if (added) lock_.granted(record.holders.front(), wish_.hold.count, std::move(bytes), false);
   return added;
 }
 
@@ -172,11 +172,13 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::change(locking::Queue
   switch (result.outcome) {
     case Outcome::granted:
     case Outcome::again:
-      lock_.granted(*own, bytes, result.owner_died);
+      lock_.granted(*own, wish_.hold.count, bytes, result.owner_died);
       return Step::held;
     case Outcome::mismatch:
-      throw InvalidArgument(locking::name_of(lock_.key_) + " is in use as a " +
-                            std::string(locking::name(result.record->kind)) + "; use another key");
+      throw InvalidArgument(locking::name_of(lock_.key_) + " is in use as " +
+                            locking::described(result.record->kind, result.record->limit) +
+                            ", so it cannot be " + locking::described(wish_.kind, wish_.limit) +
+                            "; use another key");
     case Outcome::mine:
       if (own != nullptr && lock_.waits_for_itself(*own)) return Step::deadlock;
       break;
@@ -197,7 +199,7 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::read() {
   if (const locking::Hold* const own = locking::find_hold(record, wish_.hold.who)) {
     if (lock_.of_threads()) {
       look_.act = true;  // it may go deeper
-    } else if (lock_.waits_for_itself(*own)) {
+    } else if (lock_.kind_ == locking::Kind::lock && lock_.waits_for_itself(*own)) {
       return Step::deadlock;
     }
   }
@@ -333,7 +335,7 @@ void LockHandle::Impl::Attempt::leave() noexcept {
 }
 
 LockHandle::Impl::Failed LockHandle::Impl::acquire(Deadline deadline, const std::stop_token* stop,
-                                                   locking::Mode mode) {
+                                                   locking::Mode mode, std::uint64_t count) {
   Store& store = locking::store_for(*state_, key_);
   state_->retry_kept();
   {
@@ -341,7 +343,7 @@ LockHandle::Impl::Failed LockHandle::Impl::acquire(Deadline deadline, const std:
     if (adopted_) forget(false);
     adopted_.reset();
   }
-  return Attempt(*this, store, deadline, stop, mode).run();
+  return Attempt(*this, store, deadline, stop, wish(store, mode, count)).run();
 }
 
 }  // namespace dcache

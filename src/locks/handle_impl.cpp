@@ -27,11 +27,12 @@ bool lease_is_over(const locking::Hold& hold) {
 }  // namespace
 
 LockHandle::Impl::Impl(std::shared_ptr<detail::CacheState> state, std::string key, LockOptions options,
-                       locking::Kind kind)
+                       locking::Kind kind, std::uint64_t limit)
     : state_(std::move(state)),
       key_(std::move(key)),
       options_(std::move(options)),
       kind_(kind),
+      limit_(limit),
       handle_agent_(platform::new_agent()) {}
 
 std::shared_ptr<LockHandle::Impl> LockHandle::Impl::mine() {
@@ -60,10 +61,11 @@ locking::Agent LockHandle::Impl::me(Store& store) const {
   return {store.session(), of_threads() ? platform::thread_agent() : handle_agent_};
 }
 
-locking::Wish LockHandle::Impl::wish(Store& store, locking::Mode mode) const {
-  locking::Wish wish{.kind = kind_, .fair = options_.fair};
+locking::Wish LockHandle::Impl::wish(Store& store, locking::Mode mode, std::uint64_t count) const {
+  locking::Wish wish{.kind = kind_, .limit = limit_, .fair = options_.fair};
   locking::Hold& hold = wish.hold;
   hold.mode = mode;
+  hold.count = count;
   hold.owner = std::to_string(platform::pid());
   hold.owner.append(1, '-').append(std::to_string(platform::tid()));
   hold.who = me(store);
@@ -83,13 +85,14 @@ void LockHandle::Impl::begin_now(locking::Hold& hold) const {
   }
 }
 
-void LockHandle::Impl::granted(const locking::Hold& hold, std::string bytes, bool owner_died) {
+void LockHandle::Impl::granted(const locking::Hold& hold, std::uint64_t count, std::string bytes,
+                               bool owner_died) {
   platform::MutexLock lock(mutex_);
   const bool deeper = fence_ == hold.fence;
   const std::uint64_t thread = platform::thread_agent();
   std::erase_if(overrun_, [&](const auto& one) { return one.first == thread; });
   if (!deeper && levels_ > 0 && thread_ != thread) overrun_.emplace_back(thread_, fence_);
-  levels_ = deeper ? levels_ + 1 : 1;
+  levels_ = deeper ? levels_ + count : count;
   who_ = hold.who;
   thread_ = thread;
   fence_ = hold.fence;
@@ -121,7 +124,11 @@ bool LockHandle::Impl::waits_for_itself(const locking::Hold& own) const {
 void LockHandle::Impl::throw_failed(Failed why, Duration waited) const {
   const std::string what = locking::name_of(key_) + " in '" + escape(state_->directory().native()) + "'";
   if (why == Failed::deadlock) {
-    throw Deadlock(what + " is already held by this handle and thread; unlock it first, or use SyncRLock");
+    throw Deadlock(what +
+                   (kind_ == locking::Kind::rwlock
+                        ? " is held by this thread, or to be upgraded by another reader as well, so that "
+                          "waiting would never end; unlock it first"
+                        : " is already held by this handle and thread; unlock it first, or use SyncRLock"));
   }
   std::string text = what + " was not to be had ";
   text += why == Failed::tries ? "in " + std::to_string(options_.max_tries) + " tries"
@@ -159,7 +166,7 @@ void LockHandle::Impl::tell_lost(std::uint64_t fence) const {
   if (options_.on_lost) options_.on_lost(key_, fence);
 }
 
-Release LockHandle::Impl::release() {
+Release LockHandle::Impl::release(std::uint64_t count) {
   Store& store = locking::store_for(*state_, key_);
   if (const std::uint64_t overrun = take_overrun()) {
     tell_lost(overrun);
@@ -174,11 +181,11 @@ Release LockHandle::Impl::release() {
     {
       platform::MutexLock lock(mutex_);
       const bool held_here = levels_ > 0;
-      if (kind_ == locking::Kind::lock && !held_here) return Release::not_owner;
+      if (!of_threads() && levels_ < count) return Release::not_owner;
       // Another thread's hold through this handle is not this thread's to release.
       if (of_threads() && held_here && self != who_) return Release::not_owner;
       if (held_here) fence = fence_;
-      if (held_here && count_ == 1) alone = bytes_;
+      if (held_here && count_ == count) alone = bytes_;
     }
     const Deadline deadline = locking::deadline_after(state_->options().timeout);
     locking::Changed changed;
@@ -190,7 +197,7 @@ Release LockHandle::Impl::release() {
       changed = locking::change_record(
           store, *state_, key_,
           [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
-            return locking::release(old, self, fence, 1, locking::world_of(store));
+            return locking::release(old, self, fence, count, locking::world_of(store));
           },
           deadline);
     }
@@ -199,7 +206,7 @@ Release LockHandle::Impl::release() {
     const bool newest = fence && *fence == fence_;
     switch (result.outcome) {
       case locking::Outcome::shallower:
-        if (newest) --levels_;
+        if (newest) levels_ -= count;
         if (const locking::Hold* const hold = locking::find_hold(result.record, self)) count_ = hold->count;
         bytes_ = std::move(changed.bytes);
         return Release::released;
@@ -219,11 +226,11 @@ Release LockHandle::Impl::release() {
 }
 
 /// The release of one level, or of a kept grant what leaves it to its lease; without this handle.
-locking::Duty LockHandle::Impl::giving_back(bool keep) const {
-  return locking::duty(key_, [key = key_, who = who_, fence = fence_, keep](
+locking::Duty LockHandle::Impl::giving_back(bool keep, std::uint64_t count) const {
+  return locking::duty(key_, [key = key_, who = who_, fence = fence_, keep, count](
                                  const std::optional<locking::LockRecord>& old, const locking::World& world) {
     locking::Result result =
-        keep ? locking::leave_kept(old, who, fence) : locking::release(old, who, fence, 1, world);
+        keep ? locking::leave_kept(old, who, fence) : locking::release(old, who, fence, count, world);
     // Should it fail to be stored, it is the cache's to give back, and no more the thread's when it ends.
     if (result.outcome == locking::Outcome::released) locking::forget_grant(who, key);
     return result;
@@ -249,7 +256,7 @@ bool LockHandle::Impl::leave_kept() {
   {
     platform::MutexLock lock(mutex_);
     if (levels_ == 0 || (of_threads() && thread_ != platform::thread_agent())) return false;
-    again = giving_back(true);
+    again = giving_back(true, 1);
     who = who_;
     fence = fence_;
     told = lost_;
@@ -281,19 +288,19 @@ bool LockHandle::Impl::leave_kept() {
   return true;
 }
 
-void LockHandle::Impl::unlock() {
+void LockHandle::Impl::unlock(std::uint64_t count) {
   if (state_->forked()) return;
   if (const std::uint64_t overrun = take_overrun()) return tell_lost(overrun);
   if (options_.keep && leave_kept()) return;
   try {
-    if (release() != Release::not_owner) return;
+    if (release(count) != Release::not_owner) return;
   } catch (const Error& failed) {
     {
       platform::MutexLock lock(mutex_);
       // Another thread's level is not this one's to give back, now or later.
-      if (levels_ == 0 || (of_threads() && thread_ != platform::thread_agent())) throw;
-      state_->keep(giving_back(false));
-      --levels_;
+      if (levels_ < count || (of_threads() && thread_ != platform::thread_agent())) throw;
+      state_->keep(giving_back(false, count));
+      levels_ -= count;
     }
     state_->report(failed);
     return;
@@ -354,13 +361,14 @@ void LockHandle::Impl::destroy() noexcept {
   platform::MutexLock lock(mutex_);
   if (adopted_) return;
   while (levels_ > 0) {
-    // Whichever thread destroys it: the grant is the handle's to give back.
+    // Whichever thread destroys it: the grant is the handle's to give back. A kept one goes level by level.
+    const std::uint64_t count = options_.keep ? 1 : levels_;
     try {
-      locking::do_or_keep(*state_, giving_back(options_.keep));
+      locking::do_or_keep(*state_, giving_back(options_.keep, count));
     } catch (const std::exception&) {
       return;
     }
-    --levels_;
+    levels_ -= count;
   }
 }
 
@@ -416,7 +424,7 @@ bool LockHandle::Impl::adopt(std::string_view token) {
     throw Misuse(locking::name_of(key_) + " is held by this handle, which therefore cannot adopt a grant");
   }
   adopted_ = who_ = hold->who;
-  levels_ = 1;
+  levels_ = kind_ == locking::Kind::semaphore ? hold->count : 1;
   thread_ = platform::thread_agent();
   fence_ = hold->fence;
   count_ = hold->count;
@@ -435,17 +443,6 @@ Guard LockHandle::Impl::guard() {
     return hold != nullptr && hold->fence == fence && !lease_is_over(*hold);
   };
   return {store.uuid(), key_, holds};
-}
-
-locking::Kind LockHandle::Impl::kind_of(LockHandle::Kind kind) noexcept {
-  switch (kind) {
-    case LockHandle::Kind::reentrant:
-      return locking::Kind::rlock;
-    case LockHandle::Kind::shared:
-      return locking::Kind::rwlock;
-    default:
-      return locking::Kind::lock;
-  }
 }
 
 }  // namespace dcache

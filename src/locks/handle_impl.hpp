@@ -22,7 +22,8 @@ namespace dcache {
 
 class LockHandle::Impl {
  public:
-  Impl(std::shared_ptr<detail::CacheState> state, std::string key, LockOptions options, locking::Kind kind);
+  Impl(std::shared_ptr<detail::CacheState> state, std::string key, LockOptions options, locking::Kind kind,
+       std::uint64_t limit = 1);
 
   /// The part of the handle that speaks for the calling thread: of a read-write lock each has its own.
   std::shared_ptr<Impl> mine();
@@ -30,12 +31,14 @@ class LockHandle::Impl {
   static locking::Kind kind_of(LockHandle::Kind kind) noexcept;
 
   enum class Failed { no, timeout, tries, deadlock };
-  Failed acquire(Deadline deadline, const std::stop_token* stop,
-                 locking::Mode mode = locking::Mode::exclusive);
+  Failed acquire(Deadline deadline, const std::stop_token* stop, locking::Mode mode, std::uint64_t count = 1);
+  /// Makes the calling thread's shared grant exclusive.
+  Failed upgrade(Deadline deadline);
+  void downgrade();
   [[noreturn]] void throw_failed(Failed why, Duration waited) const;
 
-  Release release();
-  void unlock();
+  Release release(std::uint64_t count = 1);
+  void unlock(std::uint64_t count = 1);
   void renew();
   void destroy() noexcept;
   bool owned();
@@ -47,7 +50,7 @@ class LockHandle::Impl {
   /// Who asks, from this thread.
   [[nodiscard]] locking::Agent me(Store& store) const;
   /// A request outside of the queue, without its times.
-  [[nodiscard]] locking::Wish wish(Store& store, locking::Mode mode) const;
+  [[nodiscard]] locking::Wish wish(Store& store, locking::Mode mode, std::uint64_t count) const;
   /// Puts in when a grant begins and ends. To be called inside the transaction, which may have had to wait:
   /// a lease must not be over before anybody knows of it.
   void begin_now(locking::Hold& hold) const;
@@ -55,8 +58,9 @@ class LockHandle::Impl {
   [[nodiscard]] bool of_threads() const noexcept {
     return kind_ == locking::Kind::rlock || kind_ == locking::Kind::rwlock;
   }
-  /// Notes what was granted; `bytes` is the record if it is nothing but this grant.
-  void granted(const locking::Hold& hold, std::string bytes, bool owner_died);
+  /// Notes what was granted: `count` levels or permits more. `bytes` is the record if it is nothing but this
+  /// grant.
+  void granted(const locking::Hold& hold, std::uint64_t count, std::string bytes, bool owner_died);
   /// Whether who asks would wait for itself: this thread holds that grant of its own for as long as it likes.
   bool waits_for_itself(const locking::Hold& own) const;
 
@@ -64,13 +68,15 @@ class LockHandle::Impl {
   const std::string key_;
   const LockOptions options_;
   const locking::Kind kind_;
+  const std::uint64_t limit_;
   const std::uint64_t handle_agent_;
 
   /// One release at a time, and no look at the record in the middle of one. Held across calls of the store,
   /// so never taken inside a transaction, where other questions to a lock are allowed. Before `mutex_`.
   platform::Mutex release_mutex_;
   mutable platform::Mutex mutex_;
-  std::uint64_t levels_ DCACHE_GUARDED_BY(mutex_) = 0;  ///< how often this handle holds the newest grant
+  /// How often this handle holds the newest grant, or how many permits.
+  std::uint64_t levels_ DCACHE_GUARDED_BY(mutex_) = 0;
   locking::Agent who_ DCACHE_GUARDED_BY(mutex_);        ///< to whom it was granted
   std::uint64_t thread_ DCACHE_GUARDED_BY(mutex_) = 0;  ///< the thread that took it
   std::uint64_t fence_ DCACHE_GUARDED_BY(mutex_) = 0;
@@ -89,9 +95,10 @@ class LockHandle::Impl {
 
  private:
   class Attempt;
+  void exchanged(const locking::Hold& hold, std::string bytes, bool owner_died);
   bool leave_kept();
   [[nodiscard]] std::uint64_t held_fence(Store& store, const locking::Agent& self) const;
-  [[nodiscard]] locking::Duty giving_back(bool keep) const DCACHE_REQUIRES(mutex_);
+  [[nodiscard]] locking::Duty giving_back(bool keep, std::uint64_t count) const DCACHE_REQUIRES(mutex_);
   void forget(bool lost) DCACHE_REQUIRES(mutex_);
   void tell_lost(std::uint64_t fence) const;
   /// The fence of the calling thread's overrun grant, which it gives up; 0 if it has none.

@@ -65,8 +65,9 @@ class Draft {
   LockRecord* operator->() noexcept { return &record_; }
   void changed() noexcept { changed_ = true; }
 
-  void wake(const Wait& wait) {
-    if (std::find(wake_.begin(), wake_.end(), wait.who) == wake_.end()) wake_.push_back(wait.who);
+  void wake(const Wait& wait) { wake(wait.who); }
+  void wake(const Agent& who) {
+    if (std::find(wake_.begin(), wake_.end(), who) == wake_.end()) wake_.push_back(who);
   }
 
   /// A waiter that acts has shown up again. Who had taken its place at the head must look anew.
@@ -115,6 +116,9 @@ class Draft {
   /// After something was given back: who waits is told, whether or not it is enough for it.
   void pass_on(bool long_held) {
     settle_turn(0);
+    for (const Hold& hold : record_.holders) {
+      if (hold.upgrading) wake(hold.who);
+    }
     const Wait* const head = first_ready(record_, world_);
     if (head == nullptr) {
       // Those who are left are late: no turn is kept for one that may be stopped.
@@ -236,7 +240,7 @@ bool ended(const Hold& hold, const World& world) {
 bool is_free(const LockRecord& record, Mode mode, std::uint64_t count, const World& world) {
   std::uint64_t out = 0;
   for (const Hold& hold : record.holders) {
-    if (mode == Mode::shared && hold.mode == Mode::shared) continue;
+    if (mode == Mode::shared && hold.mode == Mode::shared && !hold.upgrading) continue;
     if (ended(hold, world)) continue;
     if (mode != Mode::permits || hold.mode != Mode::permits) return false;
     out += hold.count;
@@ -277,16 +281,18 @@ Result acquire(const std::optional<LockRecord>& old, const Wish& wish, std::uint
       std::erase_if(record.waiters, [&](const Wait& wait) { return is_dead(wait, world); });
     }
     const Hold& hold = wish.hold;
-    record.waiters.push_back({.ticket = number,
-                              .owner = hold.owner,
-                              .who = hold.who,
-                              .mode = hold.mode,
-                              .count = hold.count,
-                              .since = world.boottime_us,
-                              .fair = wish.fair});
-    ticket = number;
-    number_used = true;
-    draft.changed();
+    if (record.waiters.size() < kMostWaiters) {
+      record.waiters.push_back({.ticket = number,
+                                .owner = hold.owner,
+                                .who = hold.who,
+                                .mode = hold.mode,
+                                .count = hold.count,
+                                .since = world.boottime_us,
+                                .fair = wish.fair});
+      ticket = number;
+      number_used = true;
+      draft.changed();
+    }
   } else if (wish.queue == Queue::leave && draft.leave(ticket)) {
     ticket = 0;
   }
@@ -337,6 +343,55 @@ Result renew(const std::optional<LockRecord>& record, const Agent& who, std::uin
     return draft.end(Outcome::renewed);
   }
   return unchanged(Outcome::lost, record);
+}
+
+Result upgrade(const std::optional<LockRecord>& record, const Agent& who, std::uint64_t fence, bool wait,
+               std::uint64_t number, const World& world) {
+  Draft draft(record.value_or(LockRecord{}), world);
+  Hold* const own = own_grant(*draft, who, world);
+  if (own == nullptr || own->fence != fence) return unchanged(Outcome::lost, record);
+  if (own->mode != Mode::shared) return unchanged(Outcome::again, record);
+  const auto is_other = [&](const Hold& hold) { return hold.who != who && !ended(hold, world); };
+  const bool alone = std::none_of(draft->holders.begin(), draft->holders.end(), is_other);
+  const bool rival = std::any_of(draft->holders.begin(), draft->holders.end(),
+                                 [&](const Hold& hold) { return is_other(hold) && hold.upgrading; });
+  if (rival) return unchanged(Outcome::deadlock, record);
+  if (!alone) {
+    if (own->upgrading == wait) return unchanged(Outcome::busy, record);
+    own->upgrading = wait;
+    draft.changed();
+    if (!wait) draft.offer();
+    return draft.end(Outcome::busy);
+  }
+  const Hold mine = *own;
+  const bool died = std::any_of(draft->holders.begin(), draft->holders.end(),
+                                [&](const Hold& hold) { return hold.who != who && !hold.keep; });
+  draft->holders = {mine};
+  Hold& exclusive = draft->holders.front();
+  exclusive.mode = Mode::exclusive;
+  exclusive.upgrading = false;
+  exclusive.fence = draft->fence = number;
+  exclusive.since = world.wall_us;
+  draft->turn.reset();
+  draft.changed();
+  Result result = draft.end(Outcome::granted);
+  result.number_used = true;
+  result.owner_died = died;
+  return result;
+}
+
+Result downgrade(const std::optional<LockRecord>& record, const Agent& who, std::uint64_t fence,
+                 const World& world) {
+  Draft draft(record.value_or(LockRecord{}), world);
+  Hold* const own = own_grant(*draft, who, world);
+  if (own == nullptr || own->fence != fence) return unchanged(Outcome::lost, record);
+  if (own->mode != Mode::exclusive) return unchanged(Outcome::again, record);
+  const bool long_held = world.wall_us - own->since >= kLongHold;
+  own->mode = Mode::shared;
+  draft->kind = Kind::rwlock;
+  draft.changed();
+  draft.pass_on(long_held);
+  return draft.end(Outcome::granted);
 }
 
 Result leave_kept(const std::optional<LockRecord>& record, const Agent& who, std::uint64_t fence) {
@@ -419,6 +474,7 @@ Look look(const std::optional<LockRecord>& record, const Wish& wish, const World
     if (first != nullptr && is_free_for(*record, *first, world)) return {.act = true};
   }
 
+  look.act = look.act || (!queued && wish.queue == Queue::join && record->waiters.size() < kMostWaiters);
   if (!queued) return look;
   for (const Wait* before = own; before != record->waiters.data();) {
     --before;

@@ -10,6 +10,7 @@
 // been stopped holds nobody up for longer than a turn.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -52,6 +53,7 @@ struct Hold {
   std::optional<std::int64_t> lease;  ///< end: microseconds since boot, or of the wall clock if `keep`
   std::optional<std::int64_t> most;   ///< no renewal moves the end of the lease beyond this
   bool keep = false;                  ///< outlives its holder, until its lease ends
+  bool upgrading = false;             ///< shared, to become exclusive: nobody else joins in meanwhile
   std::string label;
   std::vector<std::string> tags;
   friend bool operator==(const Hold&, const Hold&) = default;
@@ -94,6 +96,9 @@ inline constexpr std::int64_t kTurn = 5'000;
 /// the second is there when its turn lapses.
 inline constexpr std::int64_t kLongHold = 10'000;
 
+/// The longest queue. Every change of a lock writes it; who comes later looks again now and then for room.
+inline constexpr std::size_t kMostWaiters = 512;
+
 /// What the machine may ask of the world around it.
 struct World {
   std::int64_t boottime_us = 0;
@@ -123,6 +128,7 @@ enum class Outcome {
   again,      ///< held one level deeper
   busy,       ///< somebody else holds it, or is to hold it first
   mine,       ///< the very agent holds it, and cannot hold it twice
+  deadlock,   ///< another one is to become exclusive, and waits for this agent's grant
   mismatch,   ///< in use as another kind of lock, or with another limit
   released,   ///< not held any more by the agent
   shallower,  ///< held one level less
@@ -169,6 +175,16 @@ struct Result {
 /// nobody else got the lock; a grant without a lease gets none (Outcome::refused).
 [[nodiscard]] Result renew(const std::optional<LockRecord>& record, const Agent& who, std::uint64_t fence,
                            std::int64_t lease, const World& world);
+
+/// The holder of a shared grant wants it to be exclusive: granted, with `number` as its new fence, once all
+/// others have gone. Until then it is `busy`, and with `wait` nobody else joins in; without, it gives that
+/// up. Of two who want that, the second would wait for the first for ever.
+[[nodiscard]] Result upgrade(const std::optional<LockRecord>& record, const Agent& who, std::uint64_t fence,
+                             bool wait, std::uint64_t number, const World& world);
+
+/// The holder of an exclusive grant lets others share it from now on.
+[[nodiscard]] Result downgrade(const std::optional<LockRecord>& record, const Agent& who, std::uint64_t fence,
+                               const World& world);
 
 /// The holder of a kept grant goes, and leaves it to its lease: from now on it is nobody's.
 [[nodiscard]] Result leave_kept(const std::optional<LockRecord>& record, const Agent& who,

@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <system_error>
+#include <utility>
 
 #include "dcache/bytes.hpp"
 
@@ -82,6 +83,7 @@ void put_hold(std::string& out, const Hold& hold) {
   }
   if (hold.most) put(out, "most", *hold.most);
   put_if(out, "keep", hold.keep);
+  put_if(out, "upgrading", hold.upgrading);
   if (!hold.label.empty()) put(out, "label", std::string_view(hold.label));
   if (!hold.tags.empty()) {
     out += R"(,"tags":[)";
@@ -199,6 +201,7 @@ Hold read_hold(Reader& reader) {
   if (!reader.take(",\"lease\":null")) reader.read("lease", hold.lease.emplace());
   if (reader.take(",\"most\":")) reader.read(hold.most.emplace());
   hold.keep = reader.take(",\"keep\":true");
+  hold.upgrading = reader.take(",\"upgrading\":true");
   if (reader.take(",\"label\":")) reader.read(hold.label);
   if (reader.take(",\"tags\":[")) reader.list([&] { reader.read(hold.tags.emplace_back()); });
   reader.expect("}");
@@ -222,9 +225,11 @@ Wait read_wait(Reader& reader) {
 bool makes_sense(const LockRecord& record) {
   if (record.limit != 1 && record.kind != Kind::semaphore) return false;
   std::uint64_t out = 0;
+  bool upgrading = false;
   for (const Hold& hold : record.holders) {
     if (hold.count == 0 || (hold.mode == Mode::permits) != (record.kind == Kind::semaphore)) return false;
     if (hold.mode == Mode::exclusive && record.holders.size() > 1) return false;
+    if (hold.upgrading && (hold.mode != Mode::shared || std::exchange(upgrading, true))) return false;
     if (hold.mode == Mode::shared && record.kind != Kind::rwlock) return false;
     if (hold.mode == Mode::permits && hold.count > record.limit - out) return false;
     if (hold.mode == Mode::permits) out += hold.count;

@@ -52,6 +52,8 @@ class Shell {
     if (verb == "set") return cache_.set(line.at(1), line.at(2)), "ok";
     if (verb == "get") return cache_.get(line.at(1)).value_or("(nothing)");
     if (verb == "incr") return std::to_string(cache_.incr(line.at(1)));
+    if (verb == "read") return read(line.at(1));
+    if (verb == "permits") return permits(line);
     if (verb == "heir") return heir();
     if (verb == "exit") _exit(0);
     return "what?";
@@ -112,6 +114,25 @@ class Shell {
     }
     handle->lock();
     return held(true, *handle);
+  }
+
+  /// read KEY
+  std::string read(const std::string& key) {
+    auto lock = std::make_unique<SyncRWLock>(cache_, key, LockOptions{.timeout = std::chrono::seconds(20)});
+    lock->lock_shared();
+    const std::string answer = held(true, *lock);
+    handles_[key] = std::move(lock);
+    return answer;
+  }
+
+  /// permits KEY LIMIT COUNT
+  std::string permits(const Arguments& line) {
+    auto semaphore = std::make_unique<Semaphore>(cache_, line.at(1), std::stol(line.at(2)),
+                                                 LockOptions{.timeout = std::chrono::seconds(20)});
+    semaphore->acquire(std::stol(line.at(3)));
+    const std::string answer = held(true, *semaphore);
+    handles_[line.at(1)] = std::move(semaphore);
+    return answer;
   }
 
   /// KEY-STATE of each lock that somebody holds.
