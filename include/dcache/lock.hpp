@@ -147,7 +147,8 @@ class DCACHE_EXPORT LockHandle {
 
   /// Waits until the lock is held, at most `LockOptions::timeout`.
   /// Throws Timeout (naming holder and age), and Deadlock at once if this same handle holds it without a
-  /// lease (SyncLock only).
+  /// lease (SyncLock only), or after 100 ms if threads, in any processes, wait for each other in a circle: in
+  /// the one that waited last, naming them and their keys. A grant counts there for the thread that took it.
   void lock();
 
   /// As `lock()`, and throws Cancelled within 50 ms when `stop` is requested.
@@ -157,7 +158,8 @@ class DCACHE_EXPORT LockHandle {
   /// middle of a write.
   [[nodiscard]] bool try_lock();
 
-  /// As `lock()` with another limit, and false instead of Timeout. A time of 0 or less is one try.
+  /// As `lock()` with another limit, and false instead of Timeout or Deadlock. A time of 0 or less is one
+  /// try.
   [[nodiscard]] bool try_lock_for(Duration limit);
 
   template <class Clock, class D>

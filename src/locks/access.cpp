@@ -15,6 +15,7 @@ namespace dcache::locking {
 namespace {
 
 constexpr std::size_t kShownKey = 200;
+constexpr std::size_t kPageRecords = 100;
 
 /// How long one try of a duty may hold up the caller.
 constexpr auto kDutyPatience = std::chrono::milliseconds(100);
@@ -88,6 +89,22 @@ std::optional<LockRecord> read_record(const std::string* bytes, std::string_view
 std::optional<LockRecord> read_record(Store& store, std::string_view key, const detail::CacheState& state) {
   const std::optional<std::string> bytes = store.record(Space::locks, key);
   return read_record(bytes ? &*bytes : nullptr, key, state);
+}
+
+void for_each_record(Store& store, FunctionRef<void(const Record&)> f) {
+  std::optional<std::string> after;
+  for (std::vector<Record> page; page = store.records(Space::locks, after, kPageRecords), !page.empty();
+       after = page.back().key) {
+    for (const Record& stored : page) f(stored);
+  }
+}
+
+std::vector<NamedRecord> read_records(Store& store) {
+  std::vector<NamedRecord> all;
+  for_each_record(store, [&](const Record& stored) {
+    if (auto record = parse(stored.bytes)) all.push_back({stored.key, std::move(*record)});
+  });
+  return all;
 }
 
 Changed change_record(Store& store, const detail::CacheState& state, std::string_view key,

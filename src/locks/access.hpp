@@ -7,9 +7,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cache/state.hpp"
 #include "dcache/lock.hpp"
+#include "locks/deadlock.hpp"
 #include "locks/record.hpp"
 #include "store/deadline.hpp"
 
@@ -33,6 +35,11 @@ std::optional<LockRecord> read_record(const std::string* bytes, std::string_view
                                       const detail::CacheState& state);
 /// The stored record.
 std::optional<LockRecord> read_record(Store& store, std::string_view key, const detail::CacheState& state);
+
+/// Calls `f` with every stored record, in order of key, read in pages.
+void for_each_record(Store& store, FunctionRef<void(const Record&)> f);
+/// All records that can be read.
+std::vector<NamedRecord> read_records(Store& store);
 
 /// A result of the machine, and what was stored.
 struct Changed {

@@ -12,6 +12,7 @@
 
 #include "dcache/error.hpp"
 #include "locks/access.hpp"
+#include "locks/deadlock.hpp"
 #include "locks/handle_impl.hpp"
 #include "locks/line.hpp"
 #include "locks/record_json.hpp"
@@ -37,6 +38,13 @@ constexpr auto kFirstSleep = std::chrono::milliseconds(1);
 constexpr auto kStopSlice = std::chrono::milliseconds(25);
 
 constexpr auto kTellPeriod = std::chrono::seconds(1);
+
+/// Who has waited this long looks whether it is in a circle, and later again, at double the time. The circle
+/// was closed by its youngest wait, and that one ends it; but not all may be in the records by then.
+constexpr auto kFirstCircleLook = std::chrono::milliseconds(100);
+
+/// So long a thread stands in line behind others of its process before others can see it wait.
+constexpr auto kHidden = std::chrono::milliseconds(50);
 
 }  // namespace
 
@@ -66,6 +74,8 @@ class LockHandle::Impl::Attempt {
   void watch();
   void leave() noexcept;
   void tell();
+  void check_circle();
+  [[nodiscard]] std::vector<locking::Link> circle() const;
   void check_stop() const;
   [[nodiscard]] bool over() const { return deadline_ != kNoDeadline && steady_clock::now() >= deadline_; }
   [[nodiscard]] bool add();
@@ -85,6 +95,7 @@ class LockHandle::Impl::Attempt {
   locking::Wish wish_;  ///< with the ticket of its place in the queue
   locking::Pause pause_{lock_.options_.backoff, deadline_, stop_};
   int slept_ = 0;
+  steady_clock::time_point circle_look_ = steady_clock::time_point::max();
   locking::Look look_;  ///< what the record said when it was last seen
   std::vector<std::pair<std::string, std::shared_ptr<void>>> watched_;
 };
@@ -240,21 +251,46 @@ void LockHandle::Impl::Attempt::tell() {
   lock_.options_.on_wait(locking::describe(record->holders.front(), store_), now - started_);
 }
 
+/// The circle of waiting threads that this wait has closed. Looked up twice: what is the same both times was
+/// there at once.
+std::vector<locking::Link> LockHandle::Impl::Attempt::circle() const {
+  const auto look = [&] {
+    const locking::World world = locking::world_of(store_);
+    return locking::find_circle(locking::read_records(store_), wish_.ticket, world);
+  };
+  std::vector<locking::Link> first = look();
+  if (!first.empty() && look() != first) first.clear();
+  return first;
+}
+
+/// Who holds nothing is in nobody's way.
+void LockHandle::Impl::Attempt::check_circle() {
+  const auto now = steady_clock::now();
+  if (now < circle_look_) return;
+  circle_look_ = now + 2 * std::max<steady_clock::duration>(now - started_, kFirstCircleLook);
+  if (grants_held() == 0 || wish_.ticket == 0) return;
+  const std::vector<locking::Link> found = circle();
+  if (found.empty()) return;
+  throw Deadlock(locking::name_of(lock_.key_) + " would never be had, as threads wait for each other: " +
+                 locking::in_words(found) + "; take locks in the same order everywhere, or use lock_all");
+}
+
 LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::stand_in_line() {
   // Strict order is kept by the record alone: in line, threads of one process would count as one.
   if (lock_.options_.fair) return wait_for_turn();
   locking::Place place(wish_.hold.who.session, lock_.key_);
   std::optional<std::stop_callback<std::function<void()>>> on_stop;
   if (stop_ != nullptr) on_stop.emplace(*stop_, [&place] { place.wake(); });
+  const auto visible = steady_clock::now() + kHidden;
   for (;;) {
-    Deadline until = deadline_;
+    Deadline until = std::min(deadline_, visible);
     if (lock_.options_.on_wait) {
       // At once, but without spinning while there is nobody to tell of.
       until = std::min(until, std::max(told_ + kTellPeriod, steady_clock::now() + kFirstSleep));
     }
     const locking::Place::Ended ended = place.wait(until, stop_);
     check_stop();
-    if (ended == locking::Place::Ended::first) break;
+    if (ended == locking::Place::Ended::first || steady_clock::now() >= visible) break;
     if (over()) return Step::timeout;
     tell();
   }
@@ -264,6 +300,7 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::stand_in_line() {
 
 /// In the queue of the record, asleep until woken.
 LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::wait_for_turn() {
+  circle_look_ = std::max(started_ + kFirstCircleLook, steady_clock::now());
   std::optional<std::stop_callback<std::function<void()>>> on_stop;
   if (stop_ != nullptr) {
     on_stop.emplace(*stop_, [this] { store_.wake(wish_.hold.who.session, wish_.hold.who.agent); });
@@ -281,6 +318,7 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::wait_for_turn() {
       doze(seen);
       check_stop();
       if (over()) break;
+      check_circle();
       seen = store_.wake_word(wish_.hold.who.agent);
       static_cast<void>(read());
       step = count_try();
@@ -303,6 +341,7 @@ void LockHandle::Impl::Attempt::doze(std::optional<std::uint32_t> seen) {
     until = std::min(until, locking::deadline_after(std::chrono::microseconds(left + 1)));
   }
   if (slept_ == 1) until = std::min(until, steady_clock::now() + kFirstSleep);
+  if (grants_held() > 0) until = std::min(until, circle_look_);
   store_.sleep(wish_.hold.who.agent, *seen, until);
 }
 

@@ -13,8 +13,6 @@ namespace dcache {
 
 namespace {
 
-constexpr std::size_t kPageRecords = 100;
-
 bool selected(const LockInfo& info, const std::vector<std::string>& tags) {
   return std::all_of(tags.begin(), tags.end(), [&](const std::string& tag) {
     return std::any_of(info.holders.begin(), info.holders.end(), [&](const Holder& holder) {
@@ -30,23 +28,19 @@ std::vector<LockInfo> locks(const Cache& cache, const LockFilter& filter) {
   Store& store = state.store();
   const std::vector<std::string> tags = checked_tags(filter.tags);
   std::vector<LockInfo> found;
-  std::optional<std::string> after;
-  for (std::vector<Record> page; page = store.records(Space::locks, after, kPageRecords), !page.empty();
-       after = page.back().key) {
-    for (const Record& stored : page) {
-      if (!stored.key.starts_with(filter.prefix)) continue;
-      const std::optional<locking::LockRecord> record = locking::parse(stored.bytes);
-      LockInfo info{.key = stored.key, .kind = "damaged", .holders = {}};
-      if (record) {
-        info.kind = locking::name(record->kind);
-        for (const locking::Hold& hold : record->holders)
-          info.holders.push_back(locking::describe(hold, store));
-        for (const locking::Wait& wait : record->waiters)
-          info.waiters.push_back(locking::describe(wait, store));
-      }
-      if (selected(info, tags)) found.push_back(std::move(info));
+  locking::for_each_record(store, [&](const Record& stored) {
+    if (!stored.key.starts_with(filter.prefix)) return;
+    const std::optional<locking::LockRecord> record = locking::parse(stored.bytes);
+    LockInfo info{.key = stored.key, .kind = "damaged", .holders = {}};
+    if (record) {
+      info.kind = locking::name(record->kind);
+      for (const locking::Hold& hold : record->holders)
+        info.holders.push_back(locking::describe(hold, store));
+      for (const locking::Wait& wait : record->waiters)
+        info.waiters.push_back(locking::describe(wait, store));
     }
-  }
+    if (selected(info, tags)) found.push_back(std::move(info));
+  });
   return found;
 }
 

@@ -62,6 +62,8 @@ bool LockHandle::try_for(Duration limit, LockMode mode, std::uint64_t count) {
     return impl_->mine()->acquire(deadline, nullptr, locking::mode_of(mode), count) == Impl::Failed::no;
   } catch (const Timeout&) {
     return false;  // the store was busy for all of that time
+  } catch (const Deadlock&) {
+    return false;
   }
 }
 

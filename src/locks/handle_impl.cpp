@@ -2,6 +2,7 @@
 //
 // What a lock handle does, but for getting the lock: that is in acquire.cpp.
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "dcache/error.hpp"
@@ -20,6 +21,8 @@ namespace {
 /// Beyond so many threads those that hold nothing are forgotten.
 constexpr std::size_t kManyThreads = 64;
 
+std::atomic<std::size_t> g_held{0};
+
 bool lease_is_over(const locking::Hold& hold) {
   return hold.lease && *hold.lease <= (hold.keep ? locking::wall_us() : locking::boottime_us());
 }
@@ -34,6 +37,16 @@ LockHandle::Impl::Impl(std::shared_ptr<detail::CacheState> state, std::string ke
       kind_(kind),
       limit_(limit),
       handle_agent_(platform::new_agent()) {}
+
+LockHandle::Impl::~Impl() DCACHE_TSA(no_thread_safety_analysis) { hold_levels(0); }
+
+std::size_t LockHandle::Impl::grants_held() noexcept { return g_held.load(std::memory_order_relaxed); }
+
+void LockHandle::Impl::hold_levels(std::uint64_t levels) noexcept {
+  if (levels > 0 && levels_ == 0) g_held.fetch_add(1, std::memory_order_relaxed);
+  if (levels == 0 && levels_ > 0) g_held.fetch_sub(1, std::memory_order_relaxed);
+  levels_ = levels;
+}
 
 std::shared_ptr<LockHandle::Impl> LockHandle::Impl::mine() {
   // Without a count of its own: the handle lives as long as its calls.
@@ -92,7 +105,7 @@ void LockHandle::Impl::granted(const locking::Hold& hold, std::uint64_t count, s
   const std::uint64_t thread = platform::thread_agent();
   std::erase_if(overrun_, [&](const auto& one) { return one.first == thread; });
   if (!deeper && levels_ > 0 && thread_ != thread) overrun_.emplace_back(thread_, fence_);
-  levels_ = deeper ? levels_ + count : count;
+  hold_levels(deeper ? levels_ + count : count);
   who_ = hold.who;
   thread_ = thread;
   fence_ = hold.fence;
@@ -157,7 +170,7 @@ std::optional<locking::LockRecord> LockHandle::Impl::look() const {
 }
 
 void LockHandle::Impl::forget(bool lost) {
-  levels_ = 0;
+  hold_levels(0);
   lost_ = lost;
   bytes_.clear();
 }
@@ -206,7 +219,7 @@ Release LockHandle::Impl::release(std::uint64_t count) {
     const bool newest = fence && *fence == fence_;
     switch (result.outcome) {
       case locking::Outcome::shallower:
-        if (newest) levels_ -= count;
+        if (newest) hold_levels(levels_ - count);
         if (const locking::Hold* const hold = locking::find_hold(result.record, self)) count_ = hold->count;
         bytes_ = std::move(changed.bytes);
         return Release::released;
@@ -263,7 +276,7 @@ bool LockHandle::Impl::leave_kept() {
     if (levels_ == 1) {
       forget(lost_);
     } else {
-      --levels_;
+      hold_levels(levels_ - 1);
     }
   }
   try {
@@ -300,7 +313,7 @@ void LockHandle::Impl::unlock(std::uint64_t count) {
       // Another thread's level is not this one's to give back, now or later.
       if (levels_ < count || (of_threads() && thread_ != platform::thread_agent())) throw;
       state_->keep(giving_back(false, count));
-      levels_ -= count;
+      hold_levels(levels_ - count);
     }
     state_->report(failed);
     return;
@@ -368,7 +381,7 @@ void LockHandle::Impl::destroy() noexcept {
     } catch (const std::exception&) {
       return;
     }
-    levels_ -= count;
+    hold_levels(levels_ - count);
   }
 }
 
@@ -424,7 +437,7 @@ bool LockHandle::Impl::adopt(std::string_view token) {
     throw Misuse(locking::name_of(key_) + " is held by this handle, which therefore cannot adopt a grant");
   }
   adopted_ = who_ = hold->who;
-  levels_ = kind_ == locking::Kind::semaphore ? hold->count : 1;
+  hold_levels(kind_ == locking::Kind::semaphore ? hold->count : 1);
   thread_ = platform::thread_agent();
   fence_ = hold->fence;
   count_ = hold->count;

@@ -24,6 +24,12 @@ class LockHandle::Impl {
  public:
   Impl(std::shared_ptr<detail::CacheState> state, std::string key, LockOptions options, locking::Kind kind,
        std::uint64_t limit = 1);
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl();
+
+  /// How many handles of this process hold something.
+  static std::size_t grants_held() noexcept;
 
   /// The part of the handle that speaks for the calling thread: of a read-write lock each has its own.
   std::shared_ptr<Impl> mine();
@@ -95,6 +101,7 @@ class LockHandle::Impl {
 
  private:
   class Attempt;
+  void hold_levels(std::uint64_t levels) noexcept DCACHE_REQUIRES(mutex_);
   void exchanged(const locking::Hold& hold, std::string bytes, bool owner_died);
   bool leave_kept();
   [[nodiscard]] std::uint64_t held_fence(Store& store, const locking::Agent& self) const;
