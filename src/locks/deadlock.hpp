@@ -29,7 +29,7 @@ struct Link {
 
 /// The circle through the waiter with `ticket`, which comes first, if that is the youngest in it: nothing
 /// inside can move unless one of them gives up. Leases end by themselves, so they are in nobody's way; of
-/// permits all that are too few must be held inside.
+/// permits all that are too few must be held inside. At least two threads are in it.
 [[nodiscard]] std::vector<Link> find_circle(const std::vector<NamedRecord>& records, std::uint64_t ticket,
                                             const World& world);
 
