@@ -40,6 +40,7 @@
 #include "dcache/export.hpp"
 #include "dcache/options.hpp"
 #include "dcache/tags.hpp"
+#include "dcache/upkeep.hpp"
 
 namespace dcache {
 
@@ -216,6 +217,30 @@ class DCACHE_EXPORT Cache {
   /// DIR/damaged for people to look at, and is a miss from then on. Damage is reported, not thrown. Throws
   /// Misuse inside `transact`.
   CheckReport check(const CheckOptions& options = {});
+
+  /// Writes all values, as they are at one moment, to a new file of mode 0600, beside the cache's users:
+  /// other writers do not wait for it. Locks are left out, as a copy of one would mean nothing. The file is
+  /// complete and verified when it gets its name; until then it is a hidden one in the same directory, which
+  /// goes if the call fails. Throws AlreadyExists (see BackupOptions), Corrupt if a stored value is damaged,
+  /// ReadOnly, Full and IoError for `file`, Misuse inside `transact`, Unsupported for a cache in memory.
+  void backup(const std::filesystem::path& file, const BackupOptions& options = {}) const;
+
+  /// Makes a cache in `directory` from a file that `backup` wrote, and opens it. The directory may exist but
+  /// must hold no cache. The new cache is one of its own: locks of the old one, and guards made from them,
+  /// mean nothing to it, and its fences are above all that the old one had handed out when it was backed up.
+  /// Throws NotACache (`file` is no backup, or one of a newer version), Corrupt (it is damaged),
+  /// AlreadyExists (there is a cache in `directory`, or what is left of one), and what opening throws. Then
+  /// nothing is made.
+  [[nodiscard]] static Cache restore(const std::filesystem::path& file,
+                                     const std::filesystem::path& directory, Options options = {},
+                                     const OnProgress& on_progress = {});
+
+  /// Removes expired values, then gives the space that removed values have left in the database back to the
+  /// file system. Other writers wait meanwhile (about a second for 100 MiB), reads go on. For as long as it
+  /// runs it needs as much room as the database has pages in use, twice: beside the cache, and where SQLite
+  /// keeps temporary files (SQLITE_TMPDIR, TMPDIR, /var/tmp).
+  /// Throws Full if there is not as much, Misuse inside `transact`; then the cache is as it was.
+  CompactReport compact(const CompactOptions& options = {});
 
   /// The cache's real directory, absolute and without symbolic links.
   [[nodiscard]] const std::filesystem::path& directory() const;

@@ -15,4 +15,5 @@
 #include "dcache/rw_lock.hpp"
 #include "dcache/semaphore.hpp"
 #include "dcache/tags.hpp"
+#include "dcache/upkeep.hpp"
 #include "dcache/version.hpp"

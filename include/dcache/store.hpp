@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -28,6 +29,7 @@
 #include "dcache/guard.hpp"
 #include "dcache/liveness.hpp"
 #include "dcache/tags.hpp"
+#include "dcache/upkeep.hpp"
 
 namespace dcache {
 
@@ -175,6 +177,11 @@ class DCACHE_EXPORT Store {
   /// Looks for damage, outside of transactions. What an engine that keeps nothing on a disk can say is the
   /// default: it reads everything.
   virtual CheckReport check(const CheckOptions& options);
+
+  /// As `Cache::backup` and `Cache::compact`. The defaults are what an engine that keeps nothing on a disk
+  /// can do: Unsupported, and to remove what has expired.
+  virtual void backup(const std::filesystem::path& file, const BackupOptions& options);
+  virtual CompactReport compact(const CompactOptions& options);
 
   // Records. A fence is a number that the store hands out; it only grows and never repeats.
 

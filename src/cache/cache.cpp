@@ -22,6 +22,12 @@ bool is_engine_address(std::string_view name) {
   return name == "memory:" || name.find("://") != std::string_view::npos;
 }
 
+void check_directory_name(const std::filesystem::path& directory) {
+  if (!is_engine_address(directory.native())) return;
+  throw InvalidArgument("'" + escape(directory.native()) +
+                        "' is not a directory but the address of an engine: use Cache::open for it");
+}
+
 void check_options(const Options& options) {
   if (options.timeout < Duration(std::chrono::seconds(0))) {
     throw InvalidArgument("Options::timeout cannot be negative; 0 means one try, dcache::forever no limit");
@@ -74,11 +80,7 @@ class Checked {
 }  // namespace
 
 Cache::Cache(const std::filesystem::path& directory, Options options) {
-  if (is_engine_address(directory.native())) {
-    throw InvalidArgument("'" + escape(directory.native()) +
-                          "' is not a directory but the address of an engine: use "
-                          "Cache::open for it");
-  }
+  check_directory_name(directory);
   state_ = open_directory_state(directory, std::move(options));
 }
 
@@ -95,6 +97,14 @@ Cache Cache::open(std::string_view address, Options options) {
                       "' names an engine that this build does not have; it has directories");
   }
   return Cache(open_directory_state(std::filesystem::path(address), std::move(options)));
+}
+
+Cache Cache::restore(const std::filesystem::path& file, const std::filesystem::path& directory,
+                     Options options, const OnProgress& on_progress) {
+  check_directory_name(directory);
+  check_options(options);
+  store::restore_sqlite(file, directory, options, on_progress);
+  return Cache(directory, std::move(options));
 }
 
 Cache::Cache(Cache&&) noexcept = default;

@@ -152,6 +152,16 @@ Directory open_directory(const std::filesystem::path& path, const Options& optio
   return {real, id_of(info)};
 }
 
+std::filesystem::path real_directory(const std::filesystem::path& path) {
+  std::error_code failed;
+  std::filesystem::path real = std::filesystem::canonical(path.empty() ? "." : path, failed);
+  if (!failed && !std::filesystem::is_directory(real, failed) && !failed) {
+    failed = std::make_error_code(std::errc::not_a_directory);
+  }
+  if (failed) throw_errno("cannot use the directory", path, failed.value());
+  return real;
+}
+
 bool create_file(const std::filesystem::path& path) {
   if (::mknod(path.c_str(), S_IFREG | kFileMode, 0) == 0) {
     // The umask may have taken bits that we need.

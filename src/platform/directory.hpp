@@ -28,6 +28,9 @@ struct Directory {
 /// with Create::never), Unsupported (owner, mode, file system), IoError; then nothing was made.
 Directory open_directory(const std::filesystem::path& path, const Options& options);
 
+/// The real path of a directory that must be there; an empty name is the working directory. Throws IoError.
+std::filesystem::path real_directory(const std::filesystem::path& path);
+
 /// Makes an empty file of mode 0600 without ever opening it, so that no lock on an existing one is dropped.
 /// Whether it was made; false if anything of that name exists. Throws ReadOnly, Full, IoError.
 bool create_file(const std::filesystem::path& path);

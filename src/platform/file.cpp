@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <limits>
 #include <utility>
 
 #include "dcache/error.hpp"
@@ -115,7 +116,41 @@ bool rename_file(const std::filesystem::path& from, const std::filesystem::path&
   return ::rename(from.c_str(), to.c_str()) == 0;
 }
 
+bool rename_new(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
+  if (errno == EEXIST) return false;
+  // Not every file system can do that in one step. The second way knows files only; none makes directories
+  // so.
+  if (errno == EINVAL && ::link(from.c_str(), to.c_str()) == 0) {
+    ::unlink(from.c_str());
+    return true;
+  }
+  if (errno == EEXIST) return false;
+  throw_errno("cannot make", to, errno);
+}
+
 bool remove_file(const std::filesystem::path& path) noexcept { return ::unlink(path.c_str()) == 0; }
+
+void remove_tree(const std::filesystem::path& path) noexcept {
+  std::error_code ignored;
+  std::filesystem::remove_all(path, ignored);
+}
+
+void remove_empty_directory(const std::filesystem::path& path) noexcept { ::rmdir(path.c_str()); }
+
+void sync_file_system(const std::filesystem::path& directory) {
+  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) throw_errno("cannot open", directory, errno);
+  const int failed = ::syncfs(fd) == 0 ? 0 : errno;
+  ::close(fd);
+  if (failed != 0) throw_errno("cannot flush", directory, failed);
+}
+
+std::uint64_t free_bytes(const std::filesystem::path& directory) noexcept {
+  std::error_code failed;
+  const std::filesystem::space_info space = std::filesystem::space(directory, failed);
+  return failed ? std::numeric_limits<std::uint64_t>::max() : space.available;
+}
 
 bool reserve_room(const std::filesystem::path& path, std::uint64_t bytes) noexcept {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);

@@ -54,8 +54,24 @@ void sync_directory(const std::filesystem::path& path);
 /// Gives a file another name, whose file goes. Failure leaves both as they are.
 [[nodiscard]] bool rename_file(const std::filesystem::path& from, const std::filesystem::path& to) noexcept;
 
+/// Gives a file or directory another name, unless something has that name: then false. Throws ReadOnly, Full,
+/// IoError.
+[[nodiscard]] bool rename_new(const std::filesystem::path& from, const std::filesystem::path& to);
+
 /// Removes a name; whether it was there. Failure is no error: the sweep comes back to it.
 bool remove_file(const std::filesystem::path& path) noexcept;
+
+/// Removes a directory with all that is in it, as far as that is possible.
+void remove_tree(const std::filesystem::path& path) noexcept;
+/// Removes a directory if nothing is in it.
+void remove_empty_directory(const std::filesystem::path& path) noexcept;
+
+/// Waits until all that was written to the file system of a directory is on the disk. Throws IoError.
+void sync_file_system(const std::filesystem::path& directory);
+
+/// Bytes that this process could still write to the file system of a directory; as many as can be counted
+/// where that is not known.
+[[nodiscard]] std::uint64_t free_bytes(const std::filesystem::path& directory) noexcept;
 
 /// Sees to it that the file `path`, made if need be, has at least `bytes` of the disk for itself. False if
 /// there is no room, or the file cannot be had: then it takes no more than before.

@@ -46,6 +46,18 @@ CheckReport Store::check(const CheckOptions& options) {
   return report;
 }
 
+void Store::backup(const std::filesystem::path& file, const BackupOptions& /*options*/) {
+  throw Unsupported("cannot back up to '" + escape(file.native()) +
+                    "': this cache is in memory alone; only one in a directory can be backed up");
+}
+
+CompactReport Store::compact(const CompactOptions& /*options*/) {
+  CompactReport report{.before = bytes()};
+  report.expired = expire();
+  report.after = bytes();
+  return report;
+}
+
 }  // namespace dcache
 
 namespace dcache::store {

@@ -56,6 +56,17 @@ bool is_forbidden(const fs::path& directory) {
   return denied(directory, X_OK) || denied(directory / "cache.db", R_OK);
 }
 
+Options open_options(const Globals& globals, const Place& place, Context::Missing missing) {
+  Options options{.allow_shared = globals.allow_shared, .allow_network = globals.allow_network};
+  if (globals.timeout) options.timeout = *globals.timeout;
+  if (missing == Context::Missing::fail) {
+    options.create = Create::never;
+  } else if (place.by_custom) {
+    options.create = Create::parents;
+  }
+  return options;
+}
+
 /// What an operating system's failure to open means.
 int open_failure(const fs::path& directory, Context::Missing missing, bool existed) {
   if (is_forbidden(directory)) return kRefused;
@@ -80,16 +91,9 @@ std::vector<Argument> global_options(Globals& globals) {
 Cache Context::open(Missing missing) const {
   const Place place = find_place(globals_);
   const fs::path directory(place.directory);
-  Options options{.allow_shared = globals_.allow_shared, .allow_network = globals_.allow_network};
-  if (globals_.timeout) options.timeout = *globals_.timeout;
-  if (missing == Missing::fail) {
-    options.create = Create::never;
-  } else if (place.by_custom) {
-    options.create = Create::parents;
-  }
   const bool existed = has_database(directory);
   try {
-    return Cache::open(place.directory, std::move(options));
+    return Cache::open(place.directory, open_options(globals_, place, missing));
   } catch (const NotACache& error) {
     if (has_database(directory)) throw;
     // Where we may not look, nothing seems to be.
@@ -101,6 +105,15 @@ Cache Context::open(Missing missing) const {
     throw Failure(open_failure(directory, missing, existed), error.what());
   } catch (const IoError& error) {
     throw Failure(open_failure(directory, missing, existed), error.what());
+  }
+}
+
+Cache Context::restore(const std::string& file, const OnProgress& on_progress) const {
+  const Place place = find_place(globals_);
+  try {
+    return Cache::restore(file, place.directory, open_options(globals_, place, Missing::make), on_progress);
+  } catch (const ReadOnly& error) {
+    throw Failure(open_failure(place.directory, Missing::make, false), error.what());
   }
 }
 

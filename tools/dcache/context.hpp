@@ -38,6 +38,8 @@ class Context {
   /// Opens the cache that the options, the environment or the custom name. Throws Failure with the code that
   /// tells a missing cache from a foreign one and from one that cannot be made.
   [[nodiscard]] Cache open(Missing missing) const;
+  /// Makes that cache from a backup. Throws likewise.
+  [[nodiscard]] Cache restore(const std::string& file, const OnProgress& on_progress) const;
 
   [[nodiscard]] const Globals& globals() const noexcept { return globals_; }
   [[nodiscard]] bool json() const noexcept { return globals_.json; }

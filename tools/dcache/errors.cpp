@@ -40,6 +40,7 @@ std::string as_options(std::string text) {
       Advice{"set Options::allow_shared", "give --allow-shared"},
       Advice{"set Options::allow_network", "give --allow-network"},
       Advice{", or open the cache with Create::parents", ""},
+      Advice{"set BackupOptions::overwrite", "give --force to replace it"},
       Advice{"clear it with force", "`dcache lock clear KEY --force`"},
   };
   for (const Advice& advice : kAdvice) {
@@ -53,6 +54,10 @@ std::string as_options(std::string text) {
 }  // namespace
 
 std::string errno_text(int error) { return std::generic_category().message(error); }
+
+Failure with_more(const std::exception& error, const std::string& more) {
+  return {exit_code(error), as_options(error.what()) + more};
+}
 
 void complain(const std::string& text) noexcept {
   try {

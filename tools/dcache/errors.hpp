@@ -40,6 +40,9 @@ class UsageError : public Failure {
   explicit UsageError(const std::string& text) : Failure(kUsage, text) {}
 };
 
+/// The same error with `more` behind its text, and its exit code.
+[[nodiscard]] Failure with_more(const std::exception& error, const std::string& more);
+
 /// What the operating system says of an error number.
 [[nodiscard]] std::string errno_text(int error);
 

@@ -15,26 +15,12 @@ namespace {
 
 using Times = Argument::Times;
 
-std::string format_name(Format format) {
-  switch (format) {
-    case Format::bytes:
-      return "bytes";
-    case Format::text:
-      return "text";
-    case Format::integer:
-      return "integer";
-    case Format::json:
-      return "json";
-  }
-  return "unknown";
-}
-
 /// All about an entry but its value.
 Record describe(const Entry& entry) {
   const Duration left = entry.expires ? left_until(*entry.expires) : forever;
   return {{"key", entry.key},
           {"size", Size{entry.size}},
-          {"format", format_name(entry.format)},
+          {"format", std::string(format_name(entry.format))},
           {"tags", entry.tags},
           {"stored", entry.stored},
           {"age", age_of(entry.stored)},

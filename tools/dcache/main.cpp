@@ -9,6 +9,7 @@
 #include "dcache/version.hpp"
 #include "errors.hpp"
 #include "help.hpp"
+#include "interrupt.hpp"
 #include "parse.hpp"
 #include "text.hpp"
 #include "verbs.hpp"
@@ -81,6 +82,9 @@ int run(std::vector<std::string> words) {
   int code = kDone;
   try {
     code = dispatch(context, std::move(words), globals);
+  } catch (const Interrupted& interrupted) {
+    if (*interrupted.what() != '\0') complain(interrupted.what());
+    die_of(interrupted.signal());
   } catch (const std::exception& error) {
     code = report(error);
   }

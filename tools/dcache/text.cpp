@@ -72,6 +72,27 @@ std::string short_duration(Duration duration) {
   return std::to_string(round<days>(time).count()) + "d";
 }
 
+std::string_view format_name(Format format) noexcept {
+  switch (format) {
+    case Format::bytes:
+      return "bytes";
+    case Format::text:
+      return "text";
+    case Format::integer:
+      return "integer";
+    case Format::json:
+      return "json";
+  }
+  return "unknown";
+}
+
+std::optional<Format> format_named(std::string_view name) noexcept {
+  for (const Format format : {Format::bytes, Format::text, Format::integer, Format::json}) {
+    if (name == format_name(format)) return format;
+  }
+  return std::nullopt;
+}
+
 std::string short_size(std::uint64_t bytes) {
   if (bytes < 1024) return std::to_string(bytes) + " B";
   constexpr std::array<const char*, 6> kNames = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "dcache/bytes.hpp"
 #include "dcache/duration.hpp"
 
 namespace dcache::cli {
@@ -20,6 +21,10 @@ namespace dcache::cli {
 /// A length of time in whole ones of one unit: `400ms`, `12s`, `3m`, `2h`, `9d`; `never` for no
 /// end, `over` below 0.
 [[nodiscard]] std::string short_duration(Duration duration);
+
+/// `bytes`, `text`, `integer`, `json`.
+[[nodiscard]] std::string_view format_name(Format format) noexcept;
+[[nodiscard]] std::optional<Format> format_named(std::string_view name) noexcept;
 
 /// `512 B`, `1.5 KiB`, …
 [[nodiscard]] std::string short_size(std::uint64_t bytes);

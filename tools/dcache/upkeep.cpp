@@ -6,6 +6,7 @@
 
 #include "context.hpp"
 #include "errors.hpp"
+#include "progress.hpp"
 #include "verbs.hpp"
 
 namespace dcache::cli {
@@ -30,7 +31,10 @@ std::string summary_of(const CheckReport& report, std::uint64_t fixed, std::uint
 
 int check(Context& context, bool fix) {
   Cache cache = context.open(Context::Missing::fail);
-  const CheckReport report = cache.check({.fix = fix});
+  const CheckReport report = [&] {
+    Progress progress(context, "checking");
+    return cache.check({.fix = fix, .on_progress = progress.callback()});
+  }();
   std::uint64_t fixed = 0;
   std::uint64_t left = 0;
   for (const Problem& problem : report.problems) {

@@ -58,6 +58,14 @@ Command build_entry();
 Command build_stats();
 // upkeep.cpp
 Command build_check();
+// backup.cpp
+Command build_backup();
+Command build_restore();
+Command build_compact();
+// export.cpp
+Command build_export();
+// import.cpp
+Command build_import();
 // locks.cpp
 Command build_lock_ls();
 // lock_clear.cpp

@@ -57,7 +57,7 @@ void Check::files() {
     if (!ours) foreign(values / "new" / name);
   }
   for (const std::string& name : platform::names_in(values)) {
-    if (name == "new") continue;
+    if (name == "new" || name == "held") continue;
     if (is_hex_pair(name) && is_real_directory(values / name)) {
       look_for_rows(files_below(name));
     } else {

@@ -106,15 +106,24 @@ void SqliteStore::trim_log() noexcept {
     if (!is_short && !checkpoint(false)) return;
     platform::give_back_room(file(kSpareName), kIdleLogBytes);
     if (is_short) return;
-    writer_->set_deadline(std::chrono::steady_clock::now());
-    writer_->execute(("PRAGMA journal_size_limit=" + std::to_string(kIdleLogBytes)).c_str(), "trim the log");
-    const std::string trim = "INSERT INTO meta VALUES('trimmed', CAST('" +
-                             std::to_string(platform::now().unix_nanoseconds()) +
-                             "' AS BLOB)) ON CONFLICT DO UPDATE SET value = excluded.value";
-    writer_->execute(trim.c_str(), "trim the log");
+    cut_log();
   } catch (const std::exception&) {
     // Somebody else is writing, and will do it.
   }
+}
+
+/// After a complete checkpoint: leaves the log as short as an idle one. The caller has the writer slot.
+void SqliteStore::cut_log() {
+  const auto limit = [this](std::uint64_t bytes) {
+    writer_->execute(("PRAGMA journal_size_limit=" + std::to_string(bytes)).c_str(), "trim the log");
+  };
+  writer_->set_deadline(std::chrono::steady_clock::now());
+  limit(kIdleLogBytes);
+  const std::string trim = "INSERT INTO meta VALUES('trimmed', CAST('" +
+                           std::to_string(platform::now().unix_nanoseconds()) +
+                           "' AS BLOB)) ON CONFLICT DO UPDATE SET value = excluded.value";
+  writer_->execute(trim.c_str(), "trim the log");
+  limit(kBusyLogBytes);
 }
 
 }  // namespace dcache::store::sqlite

@@ -3,11 +3,13 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "dcache/bytes.hpp"
 #include "dcache/error.hpp"
@@ -69,22 +71,37 @@ class HeaderFile {
   int code_;
 };
 
-/// Throws NotACache if the file is something else than a cache or the beginning of one.
-void check_header(const std::string& path) {
-  std::array<unsigned char, kHeaderBytes> header{};
+using Header = std::array<unsigned char, kHeaderBytes>;
+
+Header read_header(const std::string& path) {
+  Header header{};
   const int code = HeaderFile(path).read(header);
   if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ)
     throw_code(code, nullptr, path, "read the database");
+  return header;
+}
+
+bool is_database(const Header& header) noexcept {
+  return std::memcmp(header.data(), "SQLite format 3", 16) == 0;
+}
+
+std::uint32_t application_of(const Header& header) noexcept {
+  return big_endian(std::span(header).subspan(68));
+}
+
+std::uint32_t version_of(const Header& header) noexcept { return big_endian(std::span(header).subspan(60)); }
+
+/// Throws NotACache if the file is something else than a cache or the beginning of one.
+void check_header(const std::string& path) {
+  const Header header = read_header(path);
   // Pages are written when the transaction that makes the tables commits, so an untouched file is empty.
   // After a power loss in the middle of that, a journal says so.
   const bool interrupted = platform::file_info(path + "-journal").type == platform::FileType::regular;
-  if (interrupted && header == std::array<unsigned char, kHeaderBytes>{}) return;
-  if (std::memcmp(header.data(), "SQLite format 3", 16) != 0) refuse(path, "is not a database");
-  const std::span<const unsigned char> bytes(header);
-  const std::uint32_t application = big_endian(bytes.subspan(68));
-  const std::uint32_t version = big_endian(bytes.subspan(60));
-  if (application != kApplicationId) refuse(path, "is a database of another program, not a cache");
-  if (version > kSchemaVersion) refuse_newer(path, version);
+  if (interrupted && header == Header{}) return;
+  if (!is_database(header)) refuse(path, "is not a database");
+  if (application_of(header) == kBackupId) refuse(path, "is a backup of a cache, not a cache: restore it");
+  if (application_of(header) != kApplicationId) refuse(path, "is a database of another program, not a cache");
+  if (version_of(header) > kSchemaVersion) refuse_newer(path, version_of(header));
 }
 
 std::int64_t pragma_number(Connection& connection, const std::string& name) {
@@ -97,16 +114,20 @@ std::string pragma_text(Connection& connection, const char* text) {
   return query.next() ? std::string(query->bytes(0)) : std::string();
 }
 
-/// The statements that made the tables, as SQLite remembers them: without the final semicolons.
+/// The statements that made the tables, as SQLite remembers them: without the final semicolons. Sorted, as
+/// VACUUM changes their order.
 std::string expected_tables() {
-  std::string text;
+  std::vector<std::string_view> all;
   std::string_view left = kSchema;
   for (std::size_t end = left.find(';'); end != std::string_view::npos; end = left.find(';')) {
     std::string_view one = left.substr(0, end);
     one.remove_prefix(std::min(one.find_first_not_of('\n'), one.size()));
-    text.append(one).append(1, '\n');
+    all.push_back(one);
     left.remove_prefix(end + 1);
   }
+  std::sort(all.begin(), all.end());
+  std::string text;
+  for (const std::string_view one : all) text.append(one).append(1, '\n');
   return text;
 }
 
@@ -128,12 +149,14 @@ bool check_tables(Connection& connection) {
   const std::string found =
       pragma_text(connection,
                   "SELECT group_concat(sql || char(10), '') FROM (SELECT sql FROM sqlite_schema "
-                  "WHERE sql IS NOT NULL ORDER BY rowid)");
+                  "WHERE sql IS NOT NULL ORDER BY sql)");
   if (found != *expected) refuse(connection.path(), "has other tables than a cache of this version");
   return true;
 }
 
-/// Makes the tables in one transaction, while the database still has a rollback journal: the header then
+}  // namespace
+
+/// In one transaction, while the database still has a rollback journal: the header then
 /// tells what the file is as soon as it is anything.
 void make_tables(Connection& connection) {
   connection.execute(("PRAGMA page_size=" + std::to_string(kPageBytes)).c_str(), "set the page size");
@@ -157,7 +180,20 @@ void make_tables(Connection& connection) {
   }
 }
 
-}  // namespace
+void check_backup_header(const std::string& path) {
+  const Header header = read_header(path);
+  const std::string mend = "; nothing was made: choose a file that a backup has written";
+  if (!is_database(header) ||
+      (application_of(header) != kBackupId && application_of(header) != kApplicationId))
+    throw NotACache(shown(path) + " is not a backup of a cache" + mend);
+  if (application_of(header) == kApplicationId)
+    throw NotACache(shown(path) + " is the database of a cache, not a backup of one" + mend);
+  if (version_of(header) > kSchemaVersion) {
+    throw NotACache(shown(path) + " has the format " + std::to_string(version_of(header)) +
+                    " of a newer dcache (this one knows " + std::to_string(kSchemaVersion) +
+                    "); nothing was made: upgrade this program");
+  }
+}
 
 std::unique_ptr<Connection> open_database(const platform::Directory& directory, const Options& options,
                                           Deadline deadline) {

@@ -19,4 +19,10 @@ namespace dcache::store::sqlite {
 std::unique_ptr<Connection> open_database(const platform::Directory& directory, const Options& options,
                                           Deadline deadline);
 
+/// Throws NotACache unless the header of the file is that of a backup of a version that we know.
+void check_backup_header(const std::string& path);
+
+/// Makes the tables of a cache, with an identity of its own, in a database that has none.
+void make_tables(Connection& connection);
+
 }  // namespace dcache::store::sqlite

@@ -49,6 +49,8 @@ Fences parse(std::string_view text, const std::string& path) {
       "' is damaged, so no lock can be granted safely; stop all users and move the directory aside");
 }
 
+}  // namespace
+
 std::optional<Fences> read_fences(Connection& connection) {
   Statement get = connection.use(Sql::record_get);
   if (!connection.step(get.bind(1, kFenceSpace).bind(2, kFenceKey), "read the fence counter"))
@@ -56,12 +58,17 @@ std::optional<Fences> read_fences(Connection& connection) {
   return parse(get.bytes(0), connection.path());
 }
 
-}  // namespace
-
 void write_fences(Connection& connection, const Fences& fences) {
   const std::string text = print(fences);
   Statement put = connection.use(Sql::record_put);
   connection.run(put.bind(1, kFenceSpace).bind(2, kFenceKey).bind(3, text), "write the fence counter");
+}
+
+void forget_boot(Connection& connection) {
+  std::optional<Fences> fences = read_fences(connection);
+  if (!fences) return;
+  fences->boot = "none";
+  write_fences(connection, *fences);
 }
 
 std::optional<Fences> next_fence(Connection& connection) {

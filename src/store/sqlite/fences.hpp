@@ -26,6 +26,12 @@ struct Fences {
 /// more must be reserved first. Throws Corrupt if the state is damaged: then no fence is safe.
 std::optional<Fences> next_fence(Connection& connection);
 
+/// The state as it is stored; none before the first grant. Throws Corrupt.
+std::optional<Fences> read_fences(Connection& connection);
+
+/// Ends the boot in which they were reserved: the next one is above all that were.
+void forget_boot(Connection& connection);
+
 void write_fences(Connection& connection, const Fences& fences);
 
 /// Reserves more, in a transaction that its caller must commit to the disk.

@@ -39,9 +39,25 @@ void SqliteStore::files_after_commit() noexcept {
   removed_files_.clear();
   for (ValueFiles::Draft& draft : added_files_) draft.keep();
   added_files_.clear();
+  if (!dropped_files_.empty() && files_held()) dropped_files_.clear();  // a sweep finds them in `trash`
   for (const FileRef& file : dropped_files_) files_.remove(file);
   removed_files_ = std::move(dropped_files_);
   dropped_files_.clear();
+}
+
+/// Whether a backup reads files that were dropped since it began.
+bool SqliteStore::files_held() noexcept {
+  bool held = false;
+  try {
+    for (const ValueFiles::Held& hold : files_.holds()) {
+      const bool dead = session_->alive(hold.session) == Liveness::dead;
+      if (dead) files_.remove_hold(hold);
+      held = held || !dead;
+    }
+  } catch (const std::exception&) {
+    return true;
+  }
+  return held;
 }
 
 void SqliteStore::files_after_rollback() noexcept {
@@ -103,7 +119,8 @@ void SqliteStore::sweep_files() {
       while (read->step(row, "list removed files")) trash.emplace_back(row.bytes(0));
     }
     found = trash.size();
-    if (trash.empty()) return;
+    // A backup that begins after the list was read does not need what is on it.
+    if (trash.empty() || files_held()) return;
     for (const std::string& packed : trash) {
       if (const std::optional<FileRef> file = FileRef::unpack(packed)) files_.remove(*file);
     }

@@ -117,6 +117,10 @@ std::string_view sql(Sql which) noexcept {
       return "DELETE FROM records WHERE space = ?1 AND key = ?2 AND value = ?3";
     case Sql::record_list:
       return "SELECT key, value FROM records WHERE space = ?1 AND key >= ?2 ORDER BY key LIMIT ?3";
+    case Sql::part_add:
+      return "INSERT INTO parts(file, bytes) VALUES(?1, ?2)";
+    case Sql::parts_of:
+      return "SELECT bytes FROM parts WHERE file = ?1 ORDER BY number";
     case Sql::kCount:
       break;
   }

@@ -42,6 +42,14 @@ CREATE TABLE records(
 CREATE TABLE trash(file BLOB NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
 )sql";
 
+/// A backup is a database with the same tables, and value files in one more. It has an application id of its
+/// own, as it lacks what a cache must have. Parts come in order of their number.
+inline constexpr std::int64_t kBackupId = 0x64636162;  // "dcab"
+inline constexpr const char* kPartsSchema = R"sql(
+CREATE TABLE parts(number INTEGER PRIMARY KEY, file BLOB NOT NULL, bytes BLOB NOT NULL) STRICT;
+CREATE INDEX parts_by_file ON parts(file);
+)sql";
+
 /// Every statement that runs more than once. Prepared on first use, one of each a connection.
 enum class Sql : std::size_t {
   begin,
@@ -90,6 +98,8 @@ enum class Sql : std::size_t {
   record_erase,
   record_erase_if,
   record_list,
+  part_add,
+  parts_of,
   kCount,
 };
 

@@ -136,6 +136,11 @@ bool SqliteStore::take_slot(Deadline deadline) {
   return true;
 }
 
+void SqliteStore::throw_no_turn() const {
+  throw Timeout("cannot write in '" + escape(directory_.path.native()) +
+                "': other threads of this process were writing for all of the time allowed");
+}
+
 void SqliteStore::free_slot() {
   in_use_.fetch_sub(1, std::memory_order_relaxed);
   writer_slot_.release();
@@ -152,10 +157,7 @@ Connection& SqliteStore::writer(Deadline deadline) {
 }
 
 void SqliteStore::begin_writing(Deadline deadline, bool to_disk) {
-  if (!take_slot(deadline)) {
-    throw Timeout("cannot write in '" + escape(directory_.path.native()) +
-                  "': other threads of this process were writing for all of the time allowed");
-  }
+  if (!take_slot(deadline)) throw_no_turn();
   try {
     Connection& connection = writer(deadline);
     connection.set_deadline(deadline);

@@ -52,6 +52,8 @@ class SqliteStore final : public Store {
   void change_settings(FunctionRef<void(Settings&)> change) override;
   Stats stats() override;
   CheckReport check(const CheckOptions& options) override;
+  void backup(const std::filesystem::path& file, const BackupOptions& options) override;
+  CompactReport compact(const CompactOptions& options) override;
 
   std::optional<std::string> record(Space space, std::string_view key) override;
   bool add_record(Space space, std::string_view key, FunctionRef<std::string(std::uint64_t)> make,
@@ -112,6 +114,7 @@ class SqliteStore final : public Store {
 
   [[nodiscard]] bool take_slot(Deadline deadline);
   void free_slot();
+  [[noreturn]] void throw_no_turn() const;
 
   // The writing connection; only who has the slot may call these.
   Connection& writer(Deadline deadline);
@@ -125,6 +128,15 @@ class SqliteStore final : public Store {
   void cover(int pages);
   [[nodiscard]] bool make_way(int tries);
   void trim_log() noexcept;
+  void cut_log();
+
+  // Upkeep (backup.cpp, compact.cpp).
+  void copy_rows(const std::filesystem::path& to, const OnProgress& on_progress, std::uint64_t total);
+  void copy_files(Connection& to, const OnProgress& on_progress, std::uint64_t total);
+  void check_room_to_compact();
+  void vacuum(const OnProgress& on_progress);
+  [[nodiscard]] bool empty_log(const OnProgress& on_progress);
+  std::uint64_t bytes_on_disk();
 
   /// Runs what must work on a full disk, such as a removal: one write transaction or none.
   template <class F>
@@ -166,6 +178,7 @@ class SqliteStore final : public Store {
   void give_up_dead_files();
   void note_as_trash(const std::vector<ValueFiles::InFlight>& dead);
   void sweep_files();
+  [[nodiscard]] bool files_held() noexcept;
 
   // The size limit (limit.cpp).
   const Settings& current_settings(Connection& connection);

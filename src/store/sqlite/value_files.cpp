@@ -14,6 +14,7 @@ namespace dcache::store::sqlite {
 namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{256} << 10;
+constexpr std::size_t kHexBytes = 2 * FileRef::kNameBytes;
 constexpr std::string_view kDigits = "0123456789abcdef";
 
 std::optional<unsigned> digit(char c) {
@@ -110,6 +111,31 @@ void ValueFiles::Draft::keep() noexcept {
   names_.reset();
 }
 
+ValueFiles::Hold::Hold(const ValueFiles& files, std::string_view session)
+    : path_(files.held_directory() / (platform::random_id() + "-" + std::string(session))) {
+  platform::make_directories(files.base_, std::filesystem::path("values") / "held");
+  platform::create_file(path_);
+}
+
+ValueFiles::Hold::~Hold() {
+  if (fork_generation_ == platform::fork_generation()) platform::remove_file(path_);
+}
+
+std::vector<ValueFiles::Held> ValueFiles::holds() const {
+  std::vector<Held> found;
+  for (std::string& name : platform::names_in(held_directory())) {
+    if (name.size() <= kHexBytes || name[kHexBytes] != '-') continue;
+    Held hold{.session = name.substr(kHexBytes + 1), .name = {}};
+    hold.name = std::move(name);
+    found.push_back(std::move(hold));
+  }
+  return found;
+}
+
+void ValueFiles::remove_hold(const Held& hold) const noexcept {
+  platform::remove_file(held_directory() / hold.name);
+}
+
 std::string ValueFiles::path(const FileRef& ref) const {
   const std::string hex = ref.hex();
   const std::string_view name = hex;
@@ -162,7 +188,6 @@ std::uint64_t ValueFiles::read(platform::File& file, std::string& bytes) {
 std::vector<ValueFiles::InFlight> ValueFiles::in_flight() const {
   std::vector<InFlight> found;
   for (std::string& name : platform::names_in(new_directory())) {
-    constexpr std::size_t kHexBytes = 2 * FileRef::kNameBytes;
     if (name.size() <= kHexBytes || name[kHexBytes] != '-') continue;
     const std::optional<FileRef> ref = FileRef::from_hex(std::string_view(name).substr(0, kHexBytes));
     if (!ref) continue;

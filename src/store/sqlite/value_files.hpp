@@ -79,6 +79,28 @@ class ValueFiles {
     RunningHash hash_;
   };
 
+  /// While it lives, no process removes a value file that a commit after its making has dropped: a backup
+  /// still reads it. It is an empty file in values/held/ whose name tells the session; who drops a file looks
+  /// there after the commit.
+  class Hold {
+   public:
+    Hold(const ValueFiles& files, std::string_view session);
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+    ~Hold();
+
+   private:
+    std::filesystem::path path_;
+    std::uint64_t fork_generation_ = platform::fork_generation();
+  };
+  struct Held {
+    std::string session;
+    std::string name;
+  };
+  [[nodiscard]] std::vector<Held> holds() const;
+  /// One whose session is dead.
+  void remove_hold(const Held& hold) const noexcept;
+
   /// Opens a value's file. False if there is none; throws Corrupt if it has another size than the row says.
   [[nodiscard]] bool open(const FileRef& ref, platform::File& file) const;
   /// Hands out the bytes of an open file and returns their hash.
@@ -100,6 +122,8 @@ class ValueFiles {
 
  private:
   [[nodiscard]] std::filesystem::path new_directory() const { return base_ / "values" / "new"; }
+
+  [[nodiscard]] std::filesystem::path held_directory() const { return base_ / "values" / "held"; }
 
   std::filesystem::path base_;
 };
