@@ -185,15 +185,17 @@ class DCACHE_EXPORT Cache {
   [[nodiscard]] Entries entries(EntryFilter filter = {}) const;
 
   /// Removes the values that have any (or all) of `tags` and were stored before the call; in small steps, so
-  /// that other writers need not wait. Returns how many. No tags: InvalidArgument.
-  std::uint64_t evict(const Tags& tags, Match match = Match::any);
+  /// that other writers need not wait. Returns how many. No tags: InvalidArgument. `on_progress` is told
+  /// between steps how many went, of an unknown total; if it throws, the rest stays.
+  std::uint64_t evict(const Tags& tags, Match match = Match::any, const OnProgress& on_progress = {});
 
   /// Removes the values whose time is over, in small steps. Returns how many. Writes remove some now and then
   /// by themselves.
   std::uint64_t expire();
 
   /// Removes all values stored before the call, in small steps. Locks stay. Returns how many.
-  std::uint64_t clear();
+  /// `on_progress` is as for `evict`.
+  std::uint64_t clear(const OnProgress& on_progress = {});
 
   /// Removes expired values, then others by the cache's policy until it is within its size limit. Writes do
   /// this by themselves; call it after lowering the limit. Returns how many.

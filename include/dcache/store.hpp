@@ -157,8 +157,9 @@ class DCACHE_EXPORT Store {
 
   /// Removes values in small steps and says how many: those with the tags, all, or the expired ones; of the
   /// first two only what was stored before the call.
-  virtual std::uint64_t evict(const Tags& tags, Match match) = 0;
-  virtual std::uint64_t clear() = 0;
+  /// `on_progress` is told between steps how many went.
+  virtual std::uint64_t evict(const Tags& tags, Match match, const OnProgress& on_progress) = 0;
+  virtual std::uint64_t clear(const OnProgress& on_progress) = 0;
   virtual std::uint64_t expire() = 0;
 
   /// Removes what has expired, then by policy until the cache is within its size limit. Returns how many.

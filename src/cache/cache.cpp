@@ -254,13 +254,13 @@ std::int64_t Cache::incr(ByteView key, std::int64_t delta, std::int64_t initial,
   return sum;
 }
 
-std::uint64_t Cache::evict(const Tags& tags, Match match) {
+std::uint64_t Cache::evict(const Tags& tags, Match match, const OnProgress& on_progress) {
   if (tags.empty()) throw InvalidArgument("evict needs at least one tag; use clear to remove everything");
-  return state_->store().evict(Tags(checked_tags(tags)), match);
+  return state_->store().evict(Tags(checked_tags(tags)), match, on_progress);
 }
 
 std::uint64_t Cache::expire() { return state_->store().expire(); }
-std::uint64_t Cache::clear() { return state_->store().clear(); }
+std::uint64_t Cache::clear(const OnProgress& on_progress) { return state_->store().clear(on_progress); }
 std::uint64_t Cache::cull() { return state_->store().cull(); }
 std::uint64_t Cache::bytes() const { return state_->store().bytes(); }
 Settings Cache::settings() const { return state_->store().settings(); }

@@ -33,12 +33,14 @@ Exit status:
   64   the command line makes no sense, or a key, value or tag breaks a limit
   65   damaged data (`check`: some is left), a database that is not ours or of a
        newer version, or a value of another type
-  66   there is no cache in the directory
+  66   there is no cache in the directory, or no such file to read
   70   a fault in dcache itself
-  73   the cache cannot be made
+  73   the cache, or the file to write, cannot be made
   74   reading or writing failed: disk, medium, or output
   75   a time limit passed; `lock run`: the lock was lost while the command ran
-  77   refused: unsafe directory, no permission, the lock's holder may be alive
+  77   refused: unsafe directory, no permission, the lock's holder may be alive,
+       something is there already
+  130  ended by Ctrl-C; 128 + N by signal N
   `lock run` passes on its command's status: 128 + N if signal N ended it, 126 or
   127 if it cannot be run.
 

@@ -6,6 +6,7 @@
 #include "confirm.hpp"
 #include "context.hpp"
 #include "errors.hpp"
+#include "progress.hpp"
 #include "text.hpp"
 #include "verbs.hpp"
 
@@ -36,8 +37,10 @@ Command build_evict() {
                         flag("-a,--all", given->all, "only values that have all of the tags")},
           .run = [given](Context& context) -> int {
             Cache cache = context.open(Context::Missing::fail);
-            return tell_count(context, "evicted",
-                              cache.evict(given->tags, given->all ? Match::all : Match::any));
+            return tell_count(context, "evicted", [&] {
+              Progress progress(context, "evicting");
+              return cache.evict(given->tags, given->all ? Match::all : Match::any, progress.callback());
+            }());
           }};
 }
 
@@ -86,7 +89,11 @@ Command build_clear() {
               context.note("nothing was removed");
               return kNo;
             }
-            return tell_count(context, "cleared", cache.clear());
+            return tell_count(context, "cleared", [&] {
+              Progress progress(context, "clearing");
+              const std::uint64_t total = cache.size();
+              return cache.clear([&](std::uint64_t done, std::uint64_t) { progress.update(done, total); });
+            }());
           }};
 }
 

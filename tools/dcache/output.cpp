@@ -9,6 +9,7 @@
 #include <csignal>
 
 #include "errors.hpp"
+#include "interrupt.hpp"
 
 namespace dcache::cli {
 
@@ -32,12 +33,16 @@ void write_all(std::string_view text) {
     const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
     if (written >= 0) {
       text.remove_prefix(static_cast<std::size_t>(written));
+      // A signal ends a write that waits for its reader in the middle.
+      if (!text.empty()) Interruptible::check();
     } else if (errno == EPIPE) {
       die_of_sigpipe();
     } else if (errno == EAGAIN) {
       pollfd ready{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
       ::poll(&ready, 1, -1);
-    } else if (errno != EINTR) {
+    } else if (errno == EINTR) {
+      Interruptible::check();
+    } else {
       const int error = errno;
       throw Failure(kIo, "cannot write to stdout: " + errno_text(error));
     }

@@ -57,19 +57,23 @@ void walk_oldest(const Table& values, Take take) {
 
 }  // namespace
 
-std::uint64_t MemoryStore::in_steps(FunctionRef<More(Table&, std::uint64_t&)> some) {
+std::uint64_t MemoryStore::in_steps(FunctionRef<More(Table&, std::uint64_t&)> some,
+                                    const OnProgress& on_progress) {
   std::uint64_t removed = 0;
   for (More more = More::yes; more == More::yes;) {
-    platform::MutexLock lock(mutex_);
-    Step step = start_step();
-    step.changing();
-    more = some(contents_.values, removed);
-    step.commit();
+    {
+      platform::MutexLock lock(mutex_);
+      Step step = start_step();
+      step.changing();
+      more = some(contents_.values, removed);
+      step.commit();
+    }
+    if (on_progress) on_progress(removed, 0);
   }
   return removed;
 }
 
-std::uint64_t MemoryStore::evict(const Tags& tags, Match match) {
+std::uint64_t MemoryStore::evict(const Tags& tags, Match match, const OnProgress& on_progress) {
   const std::vector<std::string>& names = tags.names();
   if (names.empty()) return 0;
   std::uint64_t newest = 0;
@@ -81,40 +85,45 @@ std::uint64_t MemoryStore::evict(const Tags& tags, Match match) {
   const std::size_t to_walk = match == Match::all ? 1 : names.size();
   std::size_t at = 0;
   std::uint64_t after = 0;
-  return in_steps([&](Table& values, std::uint64_t& removed) {
-    const Table::Places places = values.tagged_beyond(names[at], after, kRowsAStep);
-    for (const std::uint64_t place : places) {
-      after = place;
-      const Table::Found found = values.at(place, View::writer);
-      if (found.item == nullptr || found.item->version > newest || !found.item->has_tag(names[at])) continue;
-      if (match == Match::all && !has_all(*found.item, names)) continue;
-      values.erase(*found.key);
-      ++removed;
-    }
-    if (places.size() == kRowsAStep) return More::yes;
-    after = 0;
-    return ++at < to_walk ? More::yes : More::no;
-  });
+  return in_steps(
+      [&](Table& values, std::uint64_t& removed) {
+        const Table::Places places = values.tagged_beyond(names[at], after, kRowsAStep);
+        for (const std::uint64_t place : places) {
+          after = place;
+          const Table::Found found = values.at(place, View::writer);
+          if (found.item == nullptr || found.item->version > newest || !found.item->has_tag(names[at]))
+            continue;
+          if (match == Match::all && !has_all(*found.item, names)) continue;
+          values.erase(*found.key);
+          ++removed;
+        }
+        if (places.size() == kRowsAStep) return More::yes;
+        after = 0;
+        return ++at < to_walk ? More::yes : More::no;
+      },
+      on_progress);
 }
 
-std::uint64_t MemoryStore::clear() {
+std::uint64_t MemoryStore::clear(const OnProgress& on_progress) {
   std::uint64_t newest = 0;
   {
     platform::MutexLock lock(mutex_);
     newest = contents_.values.newest();
   }
   std::uint64_t after = 0;
-  return in_steps([&](Table& values, std::uint64_t& removed) {
-    for (const std::uint64_t place : values.beyond(after, Table::Direction::up, kRowsAStep)) {
-      if (place > newest) return More::no;
-      after = place;
-      const Table::Found found = values.at(place, View::writer);
-      if (found.item == nullptr || found.item->version > newest) continue;
-      values.erase(*found.key);
-      ++removed;
-    }
-    return values.beyond(after, Table::Direction::up, 1).empty() ? More::no : More::yes;
-  });
+  return in_steps(
+      [&](Table& values, std::uint64_t& removed) {
+        for (const std::uint64_t place : values.beyond(after, Table::Direction::up, kRowsAStep)) {
+          if (place > newest) return More::no;
+          after = place;
+          const Table::Found found = values.at(place, View::writer);
+          if (found.item == nullptr || found.item->version > newest) continue;
+          values.erase(*found.key);
+          ++removed;
+        }
+        return values.beyond(after, Table::Direction::up, 1).empty() ? More::no : More::yes;
+      },
+      on_progress);
 }
 
 std::uint64_t MemoryStore::expire() {

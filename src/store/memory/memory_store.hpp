@@ -41,8 +41,8 @@ class MemoryStore final : public Store {
   bool replace(std::string_view key, std::string_view expected, const NewValue& desired) override;
   void update(std::string_view key, FunctionRef<Change(const Entry*)> f, const Guard* guard) override;
   std::unique_ptr<Scan> scan(const EntryFilter& filter) override;
-  std::uint64_t evict(const Tags& tags, Match match) override;
-  std::uint64_t clear() override;
+  std::uint64_t evict(const Tags& tags, Match match, const OnProgress& on_progress) override;
+  std::uint64_t clear(const OnProgress& on_progress) override;
   std::uint64_t expire() override;
   std::uint64_t cull() override;
   std::uint64_t size() override;
@@ -107,7 +107,8 @@ class MemoryStore final : public Store {
 
   enum class More { yes, no };
   /// Runs `some` in one step after another, so that others get in between.
-  std::uint64_t in_steps(FunctionRef<More(Table& values, std::uint64_t& removed)> some);
+  std::uint64_t in_steps(FunctionRef<More(Table& values, std::uint64_t& removed)> some,
+                         const OnProgress& on_progress = {});
 
   const Duration timeout_;
   const std::string session_;

@@ -67,7 +67,8 @@ std::vector<SqliteStore::Selected> SqliteStore::collect(Connection& connection, 
 }
 
 std::uint64_t SqliteStore::in_steps(
-    FunctionRef<Step(Connection&, Walk& walk, std::int64_t rows, std::uint64_t& removed)> step) {
+    FunctionRef<Step(Connection&, Walk& walk, std::int64_t rows, std::uint64_t& removed)> step,
+    const OnProgress& on_progress) {
   std::uint64_t removed = 0;
   std::int64_t rows = kRowsAStep;
   Walk walk;
@@ -91,61 +92,66 @@ std::uint64_t SqliteStore::in_steps(
     }
     walk = ahead;
     removed += count;
+    if (on_progress) on_progress(removed, 0);
     // Who waits for the store naps between its tries: without a pause this would win every time.
     if (next == Step::more && !in_transaction()) platform::sleep_for(kPauseBetweenSteps);
   }
   return removed;
 }
 
-std::uint64_t SqliteStore::evict(const Tags& tags, Match match) {
+std::uint64_t SqliteStore::evict(const Tags& tags, Match match, const OnProgress& on_progress) {
   const std::int64_t start = platform::now().unix_nanoseconds();
   const std::vector<std::string>& names = tags.names();
   // With `all`, whatever is selected has the first tag; the others are looked up in the row itself.
   const std::size_t to_walk = match == Match::all ? 1 : names.size();
   // Not beyond, or it would run after a busy writer for ever.
   const std::int64_t last = last_id(*Read(*this));
-  return in_steps([&](Connection& connection, Walk& walk, std::int64_t rows_a_step, std::uint64_t& removed) {
-    std::vector<Selected> rows;
-    {
-      Statement select = connection.use(Sql::tagged_batch);
-      select.bind(1, std::string_view(names[walk.tag]))
-          .bind(2, walk.after)
-          .bind(3, rows_a_step)
-          .bind(4, last);
-      rows = collect(connection, select);
-    }
-    for (const Selected& selected : rows) {
-      advance(walk.after, selected.row.id, connection);
-      if (stored_between(start, selected.stored) ||
-          (match == Match::all && !has_all(selected.row.tags, names)))
-        continue;
-      erase_row(connection, selected.row);
-      ++removed;
-    }
-    if (std::ssize(rows) == rows_a_step) return Step::more;
-    walk.after = 0;
-    return ++walk.tag < to_walk ? Step::more : Step::done;
-  });
+  return in_steps(
+      [&](Connection& connection, Walk& walk, std::int64_t rows_a_step, std::uint64_t& removed) {
+        std::vector<Selected> rows;
+        {
+          Statement select = connection.use(Sql::tagged_batch);
+          select.bind(1, std::string_view(names[walk.tag]))
+              .bind(2, walk.after)
+              .bind(3, rows_a_step)
+              .bind(4, last);
+          rows = collect(connection, select);
+        }
+        for (const Selected& selected : rows) {
+          advance(walk.after, selected.row.id, connection);
+          if (stored_between(start, selected.stored) ||
+              (match == Match::all && !has_all(selected.row.tags, names)))
+            continue;
+          erase_row(connection, selected.row);
+          ++removed;
+        }
+        if (std::ssize(rows) == rows_a_step) return Step::more;
+        walk.after = 0;
+        return ++walk.tag < to_walk ? Step::more : Step::done;
+      },
+      on_progress);
 }
 
-std::uint64_t SqliteStore::clear() {
+std::uint64_t SqliteStore::clear(const OnProgress& on_progress) {
   const std::int64_t start = platform::now().unix_nanoseconds();
   const std::int64_t last = last_id(*Read(*this));
-  return in_steps([&](Connection& connection, Walk& walk, std::int64_t rows_a_step, std::uint64_t& removed) {
-    std::vector<Selected> rows;
-    {
-      Statement select = connection.use(Sql::batch);
-      select.bind(1, walk.after).bind(2, last).bind(3, rows_a_step);
-      rows = collect(connection, select);
-    }
-    for (const Selected& selected : rows) {
-      advance(walk.after, selected.row.id, connection);
-      if (stored_between(start, selected.stored)) continue;
-      erase_row(connection, selected.row);
-      ++removed;
-    }
-    return std::ssize(rows) == rows_a_step ? Step::more : Step::done;
-  });
+  return in_steps(
+      [&](Connection& connection, Walk& walk, std::int64_t rows_a_step, std::uint64_t& removed) {
+        std::vector<Selected> rows;
+        {
+          Statement select = connection.use(Sql::batch);
+          select.bind(1, walk.after).bind(2, last).bind(3, rows_a_step);
+          rows = collect(connection, select);
+        }
+        for (const Selected& selected : rows) {
+          advance(walk.after, selected.row.id, connection);
+          if (stored_between(start, selected.stored)) continue;
+          erase_row(connection, selected.row);
+          ++removed;
+        }
+        return std::ssize(rows) == rows_a_step ? Step::more : Step::done;
+      },
+      on_progress);
 }
 
 std::uint64_t SqliteStore::expire() {

@@ -42,8 +42,8 @@ class SqliteStore final : public Store {
   bool replace(std::string_view key, std::string_view expected, const NewValue& desired) override;
   void update(std::string_view key, FunctionRef<Change(const Entry*)> f, const Guard* guard) override;
   std::unique_ptr<Scan> scan(const EntryFilter& filter) override;
-  std::uint64_t evict(const Tags& tags, Match match) override;
-  std::uint64_t clear() override;
+  std::uint64_t evict(const Tags& tags, Match match, const OnProgress& on_progress) override;
+  std::uint64_t clear(const OnProgress& on_progress) override;
   std::uint64_t expire() override;
   std::uint64_t cull() override;
   std::uint64_t size() override;
@@ -205,7 +205,8 @@ class SqliteStore final : public Store {
   /// Runs `step`, which looks at `rows` rows, in one write transaction after another, so that others get in
   /// between. Returns the sum of what it says it has removed.
   std::uint64_t in_steps(
-      FunctionRef<Step(Connection&, Walk& walk, std::int64_t rows, std::uint64_t& removed)> step);
+      FunctionRef<Step(Connection&, Walk& walk, std::int64_t rows, std::uint64_t& removed)> step,
+      const OnProgress& on_progress = {});
 
   bool add_record_once(Space space, std::string_view key, FunctionRef<std::string(std::uint64_t)> make,
                        Deadline deadline);
