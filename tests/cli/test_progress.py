@@ -99,12 +99,14 @@ def test_an_error_and_a_signal_find_a_clean_line(dcache):
 def test_a_share_of_the_whole_is_shown_where_it_is_known(dcache, tmp_path, verb):
     lines = b"".join(b'{"key":"k%d","value":"v","tags":["t"]}\n' % i for i in range(40_000))
     dcache("import", input=lines)
-    # Stopped for a while once it has begun, so that it takes long enough everywhere.
     terminal = Terminal(dcache, *verb, cwd=tmp_path)
     wait_until(lambda: terminal.process.poll() is not None or has_database_open(terminal.process.pid))
-    terminal.process.send_signal(signal.SIGSTOP)
-    time.sleep(0.7)
-    terminal.process.send_signal(signal.SIGCONT)
+    # Stopped again and again, so that it takes long enough everywhere.
+    for _ in range(15):
+        terminal.process.send_signal(signal.SIGSTOP)
+        time.sleep(0.1)
+        terminal.process.send_signal(signal.SIGCONT)
+        time.sleep(0.004)
     assert terminal.end() == 0
     assert not re.search(rb"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f]", terminal.shown)
     doing = {"check": "checking", "compact": "compacting", "evict": "evicting", "clear": "clearing",
