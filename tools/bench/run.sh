@@ -4,9 +4,10 @@
 #   tools/bench/run.sh full         the same with more entries and longer runs (3 minutes)
 #   tools/bench/run.sh sizes        values of 64 bytes to 1 MiB, beside raw SQLite and plain files
 #   tools/bench/run.sh bulk         evict, check and clear of up to a million values, and what a writer notices
+#   tools/bench/run.sh import       `dcache import` and `export` beside raw inserts
 #   tools/bench/run.sh contention   opening, and processes at one lock beside other locks (17 minutes; --quick 45 s)
 #   tools/bench/run.sh layouts      the study behind the tables
-#   tools/bench/run.sh all          full, sizes, bulk, contention, layouts
+#   tools/bench/run.sh all          full, sizes, bulk, import, contention, layouts
 # What follows goes to the program: tools/bench/run.sh quick --json out.json. Times on a busy machine say little,
 # the ratios still hold. `--dir /dev/shm` takes the disk out of it.
 set -euo pipefail
@@ -19,10 +20,10 @@ programs=()
 case "$what" in
   quick) programs=('bench-pairs --quick') ;;
   full) programs=('bench-pairs') ;;
-  sizes | bulk | contention | layouts) programs=("bench-$what") ;;
-  all) programs=('bench-pairs' 'bench-sizes' 'bench-bulk' 'bench-contention' 'bench-layouts') ;;
+  sizes | bulk | import | contention | layouts) programs=("bench-$what") ;;
+  all) programs=('bench-pairs' 'bench-sizes' 'bench-bulk' 'bench-import' 'bench-contention' 'bench-layouts') ;;
   *)
-    sed -n '2,11s/^# *//p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,12s/^# *//p' "${BASH_SOURCE[0]}" >&2
     exit 64
     ;;
 esac
@@ -33,6 +34,10 @@ if [[ ! -f $build/build.ninja ]]; then
   if command -v ccache >/dev/null; then ccache='ccache '; fi
   CC=${CC:-${ccache}gcc} CXX=${CXX:-${ccache}g++} meson setup "$build" "$root" --buildtype=release \
     -Dbenchmarks=enabled -Dtests=disabled -Dexamples=disabled -Dcli=disabled
+fi
+if [[ " ${programs[*]} " == *' bench-import '* ]]; then
+  meson configure "$build" -Dcli=enabled
+  ninja -C "$build" tools/dcache/dcache >&2
 fi
 for program in "${programs[@]}"; do
   ninja -C "$build" "tools/bench/${program%% *}" >&2
