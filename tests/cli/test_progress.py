@@ -89,6 +89,7 @@ def test_an_error_and_a_signal_find_a_clean_line(dcache):
     work.feed(0.8)
     work.terminal.until(b"importing ")
     work.terminal.type(b"\x03")
+    work.terminal.until(b"interrupted")
     assert work.end() == -signal.SIGINT
     rows = screen(work.terminal.shown)
     assert rows[-2].endswith("dcache: interrupted; nothing was stored") and rows[-1] == ""
