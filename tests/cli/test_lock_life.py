@@ -170,6 +170,23 @@ def test_alone_under_shared_is_refused_and_shared_under_alone_is_not(dcache):
     assert dcache("lock", "run", "k", "--", binary, "lock", "run", "-s", "k", "--", "true").code == 0
 
 
+def test_permits_let_so_many_in(dcache):
+    dcache.hold("k", "--permits", "2")
+    second = dcache.hold("k", "--permits", "2")
+    lines = dcache("locks", "--json").lines()
+    assert [(line["kind"], line["mode"]) for line in lines] == [("semaphore", "permits")] * 2
+    assert dcache("lock", "run", "-n", "--permits", "2", "k", "--", "true").code == 1
+    other = dcache("lock", "run", "-n", "--permits", "3", "k", "--", "true")
+    assert other.code == 64 and "2 permits" in other.err and "3 permits" in other.err
+    plain = dcache("lock", "run", "-n", "k", "--", "true")
+    assert plain.code == 64 and "a lock" in plain.err and "2 permits" in plain.err
+    os.killpg(second.pid, signal.SIGKILL)
+    assert dcache("lock", "run", "-w", "20", "--permits", "2", "k", "--", "true").code == 0
+    for wrong in ["0", "-1", "x", "1.5"]:
+        assert dcache("lock", "run", "--permits=" + wrong, "k", "--", "true").code == 64
+    assert dcache("lock", "run", "-s", "--permits", "2", "k", "--", "true").code == 64
+
+
 def test_v_tells_what_it_got(dcache):
     done = dcache("lock", "run", "-v", "k", "--", "true")
     assert done.code == 0 and done.err.startswith("dcache: got lock 'k' after ")

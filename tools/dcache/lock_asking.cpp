@@ -18,6 +18,8 @@ namespace {
 /// Who waits this long on a terminal is told for whom.
 constexpr auto kPatience = std::chrono::seconds(1);
 
+constexpr std::uint64_t kMostPermits = 1'000'000'000;
+
 /// Tells a person who looks on, once, for whom this waits.
 class Teller {
  public:
@@ -50,22 +52,28 @@ class Teller {
 }  // namespace
 
 std::vector<Argument> Asking::arguments() {
-  return {positional("KEY", key, Argument::Times::required, "the name of the lock"),
-          flag("-s,--shared", shared, "together with others that ask for it shared"),
-          flag("-x,--exclusive", exclusive, "alone: the default"),
-          flag("-n,--nonblock", no_wait, "do not wait: give up at once if it is held"),
-          option("-w,--wait", "TIME", wait, "wait at most so long; a plain number is seconds"),
-          option("-E,--conflict-exit-code", "N", busy_code,
-                 "the exit status when the lock was not to be had (default 1)"),
-          flag("--fair", fair, "first come, first served: overtake nobody who waits"),
-          option("--lease", "TIME", lease, "end the grant after this time"),
-          option("--label", "TEXT", label, "what `dcache locks` shows beside the owner"),
-          option("-t,--tag", "TAG", tags, "a tag of the grant, to select by in `dcache locks`"),
-          flag("-v,--verbose", verbose, "say on stderr how long it waited and what it got")};
+  return {
+      positional("KEY", key, Argument::Times::required, "the name of the lock"),
+      flag("-s,--shared", shared, "together with others that ask for it shared"),
+      flag("-x,--exclusive", exclusive, "alone: the default"),
+      option("--permits", "N", permits, "together with others, at most N in all; all must name the same N"),
+      flag("-n,--nonblock", no_wait, "do not wait: give up at once if it is held"),
+      option("-w,--wait", "TIME", wait, "wait at most so long; a plain number is seconds"),
+      option("-E,--conflict-exit-code", "N", busy_code,
+             "the exit status when the lock was not to be had (default 1)"),
+      flag("--fair", fair, "first come, first served: overtake nobody who waits"),
+      option("--lease", "TIME", lease, "end the grant after this time"),
+      option("--label", "TEXT", label, "what `dcache locks` shows beside the owner"),
+      option("-t,--tag", "TAG", tags, "a tag of the grant, to select by in `dcache locks`"),
+      flag("-v,--verbose", verbose, "say on stderr how long it waited and what it got")};
 }
 
 void Asking::check() const {
   if (shared && exclusive) throw UsageError("-s and -x exclude each other");
+  if (permits && (shared || exclusive)) throw UsageError("--permits excludes -s and -x");
+  if (permits && (*permits == 0 || *permits > kMostPermits)) {
+    throw UsageError("--permits: a number from 1 to " + std::to_string(kMostPermits));
+  }
   if (no_wait && wait) throw UsageError("-n and -w exclude each other");
   if (busy_code.value_or(0) > 255) throw UsageError("-E: an exit status is a number from 0 to 255");
 }
@@ -81,6 +89,8 @@ Grip::Grip(const Context& context, Cache& cache, const Asking& asking, bool keep
   if (is_watched() && !context.globals().quiet) options.on_wait = Teller(context, cache, asking.key);
   if (asking.shared) {
     shared_.emplace(cache, asking.key, std::move(options));
+  } else if (asking.permits) {
+    counted_.emplace(cache, asking.key, static_cast<std::ptrdiff_t>(*asking.permits), std::move(options));
   } else {
     exclusive_.emplace(cache, asking.key, std::move(options));
   }
@@ -89,7 +99,7 @@ Grip::Grip(const Context& context, Cache& cache, const Asking& asking, bool keep
 bool Grip::take() {
   const auto began = std::chrono::steady_clock::now();
   const Duration limit = asking_.no_wait ? Duration() : asking_.wait.value_or(forever);
-  const bool taken = shared_ ? shared_->try_lock_shared_for(limit) : exclusive_->try_lock_for(limit);
+  const bool taken = shared_ ? shared_->try_lock_shared_for(limit) : lock().try_lock_for(limit);
   if (!taken) {
     context_.note(lock_name(asking_.key) + " is " + describe(lock().holder()));
   } else if (asking_.verbose) {

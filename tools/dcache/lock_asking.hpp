@@ -12,6 +12,7 @@
 #include "context.hpp"
 #include "dcache/lock.hpp"
 #include "dcache/rw_lock.hpp"
+#include "dcache/semaphore.hpp"
 
 namespace dcache::cli {
 
@@ -22,6 +23,7 @@ struct Asking {
   bool no_wait = false;
   bool fair = false;
   bool verbose = false;
+  std::optional<std::uint64_t> permits = {};
   std::optional<Duration> wait = {};
   std::optional<std::uint64_t> busy_code = {};
   Lifetime lease = {};
@@ -34,7 +36,7 @@ struct Asking {
   void check() const;
 };
 
-/// A lock that is asked for, shared or not.
+/// A lock that is asked for, of whatever kind.
 class Grip {
  public:
   /// `keep`: the grant outlives the process.
@@ -45,6 +47,7 @@ class Grip {
 
   [[nodiscard]] LockHandle& lock() noexcept {
     if (shared_) return *shared_;
+    if (counted_) return *counted_;
     return *exclusive_;
   }
 
@@ -53,6 +56,7 @@ class Grip {
   const Asking& asking_;
   std::optional<SyncLock> exclusive_;
   std::optional<SyncRWLock> shared_;
+  std::optional<Semaphore> counted_;
 };
 
 /// The tokens of the locks that this process runs under, the innermost first: DCACHE_LOCK_TOKEN.

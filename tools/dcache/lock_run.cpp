@@ -138,6 +138,7 @@ Command build_lock_run() {
               "  dcache lock run -n backup -- backup.sh || echo 'busy or failed'\n"
               "  dcache lock run -w 5 -E 99 backup -- backup.sh    # 99: not within 5 s\n"
               "  dcache lock run -s index -- search.sh    # several at once, but none beside -x\n"
+              "  dcache lock run --permits 3 downloads -- curl -O \"$url\"    # at most 3 at once\n"
               "  dcache lock run --fair --lease 10m deploy -c 'cd /srv && make deploy'\n"
               "  dcache lock run --label nightly db -- sh -c 'dump | gzip > db.gz'\n",
           .arguments = std::move(arguments),
