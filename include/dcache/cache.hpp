@@ -66,11 +66,17 @@ struct Stats {
   std::uint64_t locks = 0;           ///< exact: lock records
   std::uint64_t database_bytes = 0;  ///< size of the database file
   std::uint64_t wal_bytes = 0;       ///< size of the write-ahead log
+  std::uint64_t free_bytes = 0;      ///< bytes of the database file that are free for what is stored next
   std::uint64_t hits = 0;            ///< hint: gets answered, by this process since it opened the cache
   std::uint64_t misses = 0;          ///< hint: gets that found nothing, likewise
   std::uint64_t checkpoints = 0;     ///< hint: checkpoints run by this process
+  std::optional<Timestamp> oldest;   ///< exact: when the live value was stored that is oldest
+  std::optional<Timestamp> newest;   ///< exact: likewise; later than now if the clock was set back
   std::string engine;                ///< name and version of the store engine
   bool board = false;  ///< whether waiters are woken through shared memory; if not they look again and again
+  /// Whether the engine is an SQLite that can corrupt a database when a checkpoint races a writer (before
+  /// 3.51.3, but for 3.44.6 and 3.50.7). dcache then runs its checkpoints while nobody can write.
+  bool wal_reset_bug = false;
 };
 
 class DCACHE_EXPORT Cache {

@@ -209,7 +209,13 @@ TEST_CASE_FIXTURE(OneCache, "size and stats count exactly") {
   CHECK(stats.hits == 2);
   CHECK(stats.misses == 2);
   CHECK(stats.database_bytes > 0);
+  CHECK(stats.free_bytes < stats.database_bytes);
+  CHECK(stats.oldest == cache.entry("a")->stored);
+  CHECK(stats.newest == cache.entry("b")->stored);  // not that of "c", whose time is over
   CHECK(has(stats.engine, "SQLite 3."));
+  cache.clear();
+  CHECK_FALSE(cache.stats().oldest);
+  CHECK_FALSE(cache.stats().newest);
 }
 
 TEST_CASE_FIXTURE(OneCache,

@@ -71,6 +71,20 @@ ENGINE_TEST("evict and clear remove hundreds, each once") {
   }
 }
 
+ENGINE_TEST("stats tell when the oldest and the newest live values were stored") {
+  CHECK_FALSE(cache.stats().oldest);
+  cache.set("over", "v", {.expire = 0s});
+  CHECK_FALSE(cache.stats().newest);
+  cache.set("a", "v");
+  cache.set("b", "v");
+  cache.set("also over", "v", {.expire = 0s});
+  CHECK(cache.stats().oldest == cache.entry("a")->stored);
+  CHECK(cache.stats().newest == cache.entry("b")->stored);
+  cache.set("a", "w");
+  CHECK(cache.stats().oldest == cache.entry("b")->stored);
+  CHECK(cache.stats().newest == cache.entry("a")->stored);
+}
+
 ENGINE_TEST("clear removes expired values too, and leaves locks alone") {
   SyncLock lock(cache, "k", {.tags = "t"});
   lock.lock();

@@ -245,13 +245,20 @@ void MemoryStore::change_settings(FunctionRef<void(Settings&)> change) {
 }
 
 Stats MemoryStore::stats() {
+  const Timestamp now = platform::now();
   Stats stats;
   {
     platform::MutexLock lock(mutex_);
     const Table::Totals& totals = contents_.values.totals(view());
-    stats.expired = contents_.values.expired(platform::now(), view());
+    stats.expired = contents_.values.expired(now, view());
     stats.entries = totals.entries - stats.expired;
     stats.value_bytes = totals.value_bytes;
+    for (const auto& row : contents_.values.rows()) {
+      const Item* const item = row.second.seen(view());
+      if (item == nullptr || !item->live(now)) continue;
+      if (!stats.oldest || item->stored < *stats.oldest) stats.oldest = item->stored;
+      if (!stats.newest || item->stored > *stats.newest) stats.newest = item->stored;
+    }
     stats.tags = contents_.values.tags(view());
     if (const auto locks = contents_.records.find(Space::locks); locks != contents_.records.end()) {
       const auto& rows = locks->second.rows();

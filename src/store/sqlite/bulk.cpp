@@ -45,6 +45,11 @@ std::uint64_t number_of(Connection& connection, const char* sql, std::optional<s
   return query.next() ? static_cast<std::uint64_t>(query->number(0)) : 0;
 }
 
+std::optional<Timestamp> time_of(Query& query, int column) {
+  if (query->is_null(column)) return std::nullopt;
+  return Timestamp::from_unix_nanoseconds(query->number(column));
+}
+
 /// Whether a row was stored after `start`. One of a later time than now was stored before the clock was set
 /// back.
 bool stored_between(std::int64_t start, std::int64_t stored) {
@@ -185,11 +190,24 @@ Stats SqliteStore::stats() {
     Read read(*this);
     stats.expired = number_of(*read, "SELECT count(*) FROM entries WHERE expires <= ?1", now);
     stats.entries = number_of(*read, "SELECT count(*) FROM entries") - stats.expired;
-    stats.value_bytes =
-        number_of(*read, "SELECT coalesce(sum(length(value)), 0) FROM entries") + file_bytes(*read);
+    {
+      Query totals(*read,
+                   "SELECT coalesce(sum(length(value)), 0), "
+                   "min(stored) FILTER (WHERE expires IS NULL OR expires > ?1), "
+                   "max(stored) FILTER (WHERE expires IS NULL OR expires > ?1) FROM entries",
+                   "count");
+      totals->bind(1, now);
+      if (totals.next()) {
+        stats.value_bytes = static_cast<std::uint64_t>(totals->number(0));
+        stats.oldest = time_of(totals, 1);
+        stats.newest = time_of(totals, 2);
+      }
+    }
+    stats.value_bytes += file_bytes(*read);
     stats.tags = number_of(*read, "SELECT count(DISTINCT tag) FROM tags");
     stats.locks = number_of(*read, "SELECT count(*) FROM records WHERE space = ?1",
                             static_cast<std::int64_t>(Space::locks));
+    stats.free_bytes = number_of(*read, "PRAGMA freelist_count") * kPageBytes;
   }
   stats.database_bytes = platform::file_info(directory_.path / "cache.db").size;
   stats.wal_bytes = platform::file_info(directory_.path / "cache.db-wal").size;
@@ -197,6 +215,7 @@ Stats SqliteStore::stats() {
   stats.misses = misses_.load(std::memory_order_relaxed);
   stats.checkpoints = checkpoints_.load(std::memory_order_relaxed);
   stats.board = board()->can_be_had();
+  stats.wal_reset_bug = checkpoints_need_guard_;
   stats.engine = std::string("SQLite ") + sqlite3_libversion();
   return stats;
 }
