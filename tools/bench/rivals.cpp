@@ -139,8 +139,8 @@ class Files final : public Rival {
 
 class Ours final : public Rival {
  public:
-  Ours(const std::filesystem::path& directory, std::uint64_t page_cache)
-      : cache_(directory / "cache", {.page_cache = page_cache}) {}
+  Ours(const std::filesystem::path& directory, const dcache::Options& options)
+      : cache_(directory / "cache", options) {}
 
   std::optional<std::string> get(std::string_view key) override { return cache_.get(key); }
   void set(std::string_view key, std::string_view value) override { cache_.set(key, value); }
@@ -182,8 +182,8 @@ std::unique_ptr<Rival> make_files(const std::filesystem::path& directory) {
   return std::make_unique<Files>(directory);
 }
 
-std::unique_ptr<Rival> make_dcache(const std::filesystem::path& directory, std::uint64_t page_cache) {
-  return std::make_unique<Ours>(directory, page_cache);
+std::unique_ptr<Rival> make_dcache(const std::filesystem::path& directory, const dcache::Options& options) {
+  return std::make_unique<Ours>(directory, options);
 }
 
 }  // namespace bench

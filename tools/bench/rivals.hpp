@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "dcache/options.hpp"
 #include "workload.hpp"
 
 namespace bench {
@@ -35,12 +36,13 @@ class Rival {
   virtual void rlock_pair() = 0;
 };
 
-/// The yardstick: a two-column table without rowid, WAL, synchronous=NORMAL, and SQLite's own defaults.
-/// Everything is one autocommitted statement; a lock is a row of 128 bytes, inserted and deleted.
 /// One file a value: written under another name, then renamed; no flush to the disk.
 std::unique_ptr<Rival> make_files(const std::filesystem::path& directory);
+
+/// The yardstick: a two-column table without rowid, WAL, synchronous=NORMAL, and SQLite's own defaults.
+/// Everything is one autocommitted statement; a lock is a row of 128 bytes, inserted and deleted.
 std::unique_ptr<Rival> make_raw(const std::filesystem::path& directory);
 
-std::unique_ptr<Rival> make_dcache(const std::filesystem::path& directory, std::uint64_t page_cache);
+std::unique_ptr<Rival> make_dcache(const std::filesystem::path& directory, const dcache::Options& options);
 
 }  // namespace bench

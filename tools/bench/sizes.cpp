@@ -48,9 +48,9 @@ std::array<Work, 2> works() {
 void measure(const std::optional<std::string>& directory, std::size_t size, std::size_t runs, double seconds,
              const bench::Table& table) {
   const bench::Scratch scratch(directory);
-  const std::array<std::unique_ptr<Rival>, 3> sides{
-      bench::make_raw(scratch.path()), bench::make_files(scratch.path()),
-      bench::make_dcache(scratch.path(), dcache::Options().page_cache)};
+  const std::array<std::unique_ptr<Rival>, 3> sides{bench::make_raw(scratch.path()),
+                                                    bench::make_files(scratch.path()),
+                                                    bench::make_dcache(scratch.path(), {})};
   const std::size_t entries = std::clamp(kTotalBytes / size, kFewestEntries, kMostEntries);
   const std::size_t slice = std::clamp<std::size_t>(entries / 20, 8, 500);
   bench::Random random(size);
