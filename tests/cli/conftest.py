@@ -4,10 +4,12 @@ import contextlib
 import fcntl
 import json
 import os
+import pathlib
 import pty
 import select
 import signal
 import subprocess
+import tempfile
 import termios
 import time
 
@@ -45,6 +47,7 @@ class Dcache:
                     if not name.startswith(("DCACHE_", "XDG_"))}
         self.env |= {"HOME": str(base / "home"), "TZ": "UTC", "DCACHE_DIR": str(self.dir)}
         self.started = []
+        self.more = {}  # for every subprocess
 
     def __call__(self, *words, input=b"", env=None, **more):
         if isinstance(input, str):
@@ -53,7 +56,7 @@ class Dcache:
             more["input"] = input
         more.setdefault("stdout", subprocess.PIPE)
         done = subprocess.run([BINARY, *words], stderr=subprocess.PIPE, env=self.env | (env or {}),
-                              timeout=LIMIT, check=False, **more)
+                              timeout=LIMIT, check=False, **self.more, **more)
         return Result(done.returncode, done.stdout, done.stderr.decode("utf-8", "strict"))
 
     def start(self, *words, **more):
@@ -118,6 +121,25 @@ class Terminal:
             pass
         os.close(self.master)
         return code
+
+
+@pytest.fixture
+def modest():
+    """A `dcache` that may not do everything: if the tests run as root, its commands run as nobody."""
+    with tempfile.TemporaryDirectory() as base:
+        tool = Dcache(pathlib.Path(base))
+        if os.geteuid() == 0:
+            os.chown(base, 65534, 65534)
+            tool.more = {"user": 65534, "group": 65534, "extra_groups": []}
+        try:
+            tool("--version")
+        except PermissionError:
+            pytest.skip("nobody cannot get at the command")
+        yield tool
+        tool.finish()
+        for path in [tool.dir, tool.dir / "cache.db"]:
+            if path.exists():
+                path.chmod(0o700)
 
 
 @pytest.fixture

@@ -9,11 +9,20 @@ import subprocess
 
 import pytest
 
+from conftest import BINARY, wait_until
+
 READING = [["get", "k"], ["pop", "k"], ["ls"], ["tags"], ["entry", "k"], ["stats"], ["check"], ["check", "--fix"],
            ["locks"], ["lock", "show", "k"], ["lock", "test", "k"], ["lock", "wait", "k"], ["lock", "clear", "k"],
            ["delete", "k"], ["touch", "k", "--expire", "1h"], ["evict", "t"], ["expire"], ["cull"],
-           ["clear", "--yes"]]
-MAKING = [["set", "k", "v"], ["add", "k", "v"], ["incr", "k"], ["lock", "run", "k", "--", "true"]]
+           ["clear", "--yes"], ["config"], ["config", "policy"]]
+MAKING = [["set", "k", "v"], ["add", "k", "v"], ["incr", "k"], ["lock", "run", "k", "--", "true"],
+          ["config", "size_limit", "1M"]]
+
+
+def is_asleep(pid):
+    """Whether the process is dcache by now and waits for something."""
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rsplit(")", 1)[1].split()[0] == "S" and os.path.samefile(f"/proc/{pid}/exe", BINARY)
 
 
 def digest(directory):
@@ -95,7 +104,8 @@ def test_73_when_the_cache_cannot_be_made(dcache):
 
 
 @pytest.mark.parametrize("words", [["get", "k"], ["ls"], ["ls", "--json"], ["stats"], ["check"], ["--help"], ["--version"],
-                                   ["locks", "--help"], ["incr", "n"]], ids=" ".join)
+                                   ["locks", "--help"], ["incr", "n"], ["config"], ["ls", "--sort", "size"],
+                                   ["stats", "--plain"]], ids=" ".join)
 def test_74_when_stdout_takes_nothing(dcache, words):
     dcache("set", "k", "v")
     with open("/dev/full", "wb") as full:
@@ -162,14 +172,15 @@ def test_77_for_a_linked_database(dcache):
     assert dcache("get", "k").code == dcache("set", "k", "w").code == 77
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
-def test_77_without_permission(dcache):
-    dcache("set", "k", "v")
-    (dcache.dir / "cache.db").chmod(0)
-    assert dcache("get", "k").code == 77
-    dcache.dir.chmod(0)
-    assert dcache("get", "k").code == 77
-    dcache.dir.chmod(0o700)
+@pytest.mark.parametrize("words", READING + MAKING, ids=" ".join)
+def test_77_without_permission(modest, words):
+    modest("set", "k", "v")
+    (modest.dir / "cache.db").chmod(0)
+    refused = modest(*words)
+    assert refused.code == 77 and str(modest.dir) in refused.err and refused.err.count("\n") == 1
+    modest.dir.chmod(0)
+    refused = modest(*words)
+    assert refused.code == 77 and str(modest.dir) in refused.err
 
 
 def test_77_for_an_engine_that_is_not_there(dcache):
@@ -191,8 +202,60 @@ def test_a_reader_that_has_gone_ends_it_by_sigpipe(dcache, ignored):
     assert gone.code == -signal.SIGPIPE and gone.err == ""
 
 
-def test_sigint_has_its_default_action(dcache):
+def test_130_when_a_value_is_typed(dcache):
     dcache("set", "k", "v")
     process = dcache.start("set", "k", "-", stdin=subprocess.PIPE)
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == -signal.SIGINT
+    assert dcache("get", "k").out == b"v"
+
+
+@pytest.mark.parametrize("words", [["lock", "run", "k", "--", "true"], ["lock", "wait", "k"]], ids=" ".join)
+def test_130_when_a_wait_is_interrupted(dcache, words):
+    dcache.hold("k")
+    process = dcache.start(*words)
+    wait_until(lambda: is_asleep(process.pid))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == -signal.SIGINT and process.stdout.read() == process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("words", [["ls"], ["ls", "--sort", "size"], ["ls", "--json"], ["check"]], ids=" ".join)
+def test_130_when_a_listing_is_interrupted(dcache, words):
+    dcache("set", "k" * 4000, "v")
+    read, write = os.pipe()
+    os.write(write, b"x" * 65536)  # the pipe is full, and nobody reads
+    process = dcache.start(*words, stdout=write)
+    os.close(write)
+    wait_until(lambda: is_asleep(process.pid))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == -signal.SIGINT and process.stderr.read() == b""
+    os.close(read)
+
+
+def test_130_is_what_a_shell_sees(dcache):
+    dcache.hold("k")
+    with subprocess.Popen(["bash", "-c", '"$0" lock wait k; echo $?', BINARY], env=dcache.env,
+                          stdout=subprocess.PIPE) as shell:
+        with open(f"/proc/{shell.pid}/task/{shell.pid}/children") as children:
+            wait_until(lambda: children.seek(0) == 0 and children.read().strip())
+            children.seek(0)
+            child = int(children.read())
+        wait_until(lambda: is_asleep(child))
+        os.kill(child, signal.SIGINT)
+        assert shell.communicate(timeout=20)[0] == b"130\n"
+
+
+def test_70_for_a_fault_of_its_own(dcache):
+    def take_memory():
+        resource.setrlimit(resource.RLIMIT_AS, (80 << 20, 80 << 20))
+
+    failed = dcache("set", "k", "-", input=b"x" * 1000, preexec_fn=take_memory)
+    assert failed.code in (0, 70)
+    failed = dcache("add", "k", "-", input=b"x" * (200 << 20), preexec_fn=take_memory)
+    assert failed.code == 70 and failed.err == "dcache: out of memory\n"
+
+
+def test_each_code_is_in_the_help(dcache):
+    table = dcache("--help").out.decode().split("Exit status:")[1]
+    codes = [line.split()[0] for line in table.splitlines() if line[2:7].strip().isdigit()]
+    assert codes == ["0", "1", "64", "65", "66", "70", "73", "74", "75", "77", "130"]

@@ -34,6 +34,9 @@ def test_values_with_hostile_names_are_shown_tamely_and_kept_exactly(dcache, tex
     assert is_tame(dcache("ls", "--long").out, 2)
     assert is_tame(dcache("tags").out, 2)
     assert is_tame(dcache("entry", text).out, 9)
+    assert is_tame(dcache("ls", "--plain").out.replace(b"\t", b""), 1)
+    assert is_tame(dcache("entry", text, "--plain").out.replace(b"\t", b""), 9)
+    assert is_tame(dcache("tags", "--plain").out.replace(b"\t", b""), 1)
     assert field(dcache("ls", "--json").json(), "key") == text
     assert field(dcache("entry", text, "--json").json(), "value") == text
     assert field(dcache("tags", "--json").json(), "tag") == text
@@ -55,6 +58,8 @@ def test_errors_are_tame(dcache, text):
                   ["get", b"--x=" + text], ["set", "k", "v", "--expire", text], ["incr", "k", text],
                   ["--dir", b"/nowhere/" + text, "get", "k"], ["--dir", b"/nowhere/" + text, "set", "k", "v"],
                   ["get", text + b"x" * 5000], ["lock", "run", "k", "--", text],
+                  ["config", text], ["config", "size_limit", text], ["config", "policy", text], ["ls", "--sort", text],
+                  ["--color", text, "ls"],
                   ["lock", "run", "--label", text + b"x" * 300, "k", "--", "true"]]:
         refused = dcache(*words)
         assert refused.code != 0 and is_tame(refused.err, 1), words
@@ -73,6 +78,7 @@ def test_locks_with_hostile_names_are_shown_tamely(dcache, text):
     wait_until(lambda: dcache("locks").out)
     assert is_tame(dcache("locks").out, 2)
     assert is_tame(dcache("lock", "show", text).out, 18)
+    assert is_tame(dcache("lock", "show", text, "--plain").out.replace(b"\t", b""), 1)
     lock = dcache("locks", "--json").json()
     assert field(lock, "key") == text and field(lock, "label") == label
     refused = dcache("lock", "clear", text)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """ls, entry, tags, stats, evict, expire, cull, clear."""
+import contextlib
 import os
 import sqlite3
 import time
@@ -48,6 +49,53 @@ def test_ls_of_many_pages_is_complete(dcache):
     script = 'for i in $(seq 700); do "$0" set "k$i" v || exit 1; done'
     assert dcache("lock", "run", "x", "--", "sh", "-c", script, os.environ["DCACHE_BIN"]).code == 0
     assert len(set(dcache("ls").out.split())) == 700
+    for order in ["inserted", "key", "stored", "size", "expires"]:
+        assert len(set(dcache("ls", "--sort", order).out.split())) == 700
+
+
+def test_ls_sorts(dcache):
+    dcache("set", "c", "333", "--expire", "2h")
+    dcache("set", "a", "1")
+    dcache("set", "d", "4444", "--expire", "1h")
+    dcache("set", "b", "22", "--expire", "3h")
+    dcache("set", "c", "333", "--expire", "2h")  # keeps its place, but was stored last
+    orders = {"inserted": "cadb", "key": "abcd", "stored": "adbc", "size": "abcd", "expires": "dcba"}
+    for order, keys in orders.items():
+        assert "".join(dcache("ls", "--sort", order).out.decode().split()) == keys
+        assert "".join(dcache("ls", "-s", order, "-r").out.decode().split()) == keys[::-1]
+        assert "".join(line["key"] for line in dcache("ls", "--json", "--sort", order).lines()) == keys
+    assert dcache("ls").out == dcache("ls", "--sort", "inserted").out
+    assert dcache("ls", "-r").out.split() == [b"b", b"d", b"a", b"c"]
+
+
+@pytest.mark.parametrize("order", ["size", "expires"])
+def test_ls_keeps_equal_ones_as_they_were_inserted(dcache, order):
+    for key in "cab":
+        dcache("set", key, "v")
+    assert dcache("ls", "--sort", order).out.split() == [b"c", b"a", b"b"]
+    assert dcache("ls", "--sort", order, "-r").out.split() == [b"c", b"a", b"b"]
+
+
+def test_ls_sorts_what_it_selects(filled):
+    assert filled("ls", "user:", "--sort", "size", "-r").out.split() == [b"user:2", b"user:1"]
+    assert filled("ls", "--tag", "eu", "--sort", "key").out.split() == [b"page:1", b"user:1"]
+
+
+@pytest.mark.parametrize("words", [[], ["--long"], ["--json"], ["--plain", "--sort", "key", "-r"]], ids=" ".join)
+def test_ls_streams_in_little_memory(dcache, words):
+    dcache("set", "k" * 100, "v", "--tag", "t")
+    with contextlib.closing(sqlite3.connect(dcache.dir / "cache.db")) as database, database:
+        database.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 99999) "
+                         "INSERT INTO entries(key, stored, expires, format, sum, tags, file, value) "
+                         "SELECT CAST(key || i AS BLOB), stored, expires, format, sum, tags, file, value FROM entries, n")
+    with open(dcache.base / "out", "wb") as out:
+        process = dcache.start("ls", *words, stdout=out, stderr=None)
+    status, usage = os.wait4(process.pid, 0)[1:]
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    with open(dcache.base / "out", "rb") as out:
+        assert sum(1 for _ in out) - (words == ["--long"]) == 100_000
+    assert usage.ru_maxrss < 50 << 10  # KiB; the keys alone have 10 MB, all that is known of them 20 MB and more
 
 
 def test_entry_shows_all(filled):
@@ -98,9 +146,7 @@ def test_cull_removes_what_is_over_and_keeps_what_fits(filled):
 def test_cull_keeps_the_size_limit(dcache):
     for i in range(8):
         dcache("set", f"k{i}", "-", input=os.urandom(100_000))
-    with sqlite3.connect(dcache.dir / "cache.db") as database:  # no verb lowers it
-        database.execute("INSERT INTO meta VALUES('settings', CAST('500000 oldest' AS BLOB))")
-    database.close()
+    dcache("config", "size_limit", "500KB")
     culled = int(dcache("cull").out)
     left = dcache("ls").out.split()
     assert 3 < culled < 8 and left == [b"k%d" % i for i in range(culled, 8)]

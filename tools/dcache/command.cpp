@@ -43,6 +43,11 @@ void read_text(const std::string& text, Lifetime& target) {
   if (*target.time <= Duration()) throw UsageError("is too short: it must be more than 0, or never");
 }
 
+void read_text(const std::string& text, Color& target) {
+  if (text != "auto" && text != "always" && text != "never") throw UsageError("is not auto, always or never");
+  target = text == "auto" ? Color::automatic : text == "always" ? Color::always : Color::never;
+}
+
 Argument flag(std::string_view names, bool& target, std::string_view help) {
   return {.kind = Argument::Kind::flag,
           .names = names,

@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "color.hpp"
 #include "dcache/duration.hpp"
 
 namespace dcache::cli {
@@ -41,6 +42,8 @@ struct Command {
   std::vector<std::string>* rest = nullptr;
   Argument::Times rest_times = Argument::Times::required;
   std::function<int(Context&)> run = {};  ///< returns the exit code
+  /// Of a verb that lists: the columns of `--plain`, which are the fields of `--json`, with spaces between.
+  std::string_view fields = {};
 };
 
 /// How long something lives or is held: more than 0, or `never`.
@@ -56,6 +59,7 @@ void read_text(const std::string& text, std::int64_t& target);
 void read_text(const std::string& text, std::optional<std::uint64_t>& target);
 void read_text(const std::string& text, std::optional<Duration>& target);
 void read_text(const std::string& text, Lifetime& target);
+void read_text(const std::string& text, Color& target);
 
 [[nodiscard]] Argument flag(std::string_view names, bool& target, std::string_view help);
 

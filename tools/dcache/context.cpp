@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <system_error>
@@ -10,6 +11,7 @@
 #include "dcache/error.hpp"
 #include "errors.hpp"
 #include "json.hpp"
+#include "plain.hpp"
 #include "text.hpp"
 
 namespace dcache::cli {
@@ -79,7 +81,9 @@ std::vector<Argument> global_options(Globals& globals) {
   return {
       option("--dir", "DIR", globals.dir, "the cache's directory"),
       flag("--json", globals.json, "machine-readable output: one JSON document, or one a line for lists"),
+      flag("--plain", globals.plain, "for scripts: fields between tabs, no headings, exact numbers"),
       flag("-q,--quiet", globals.quiet, "no counts and no notes, only data and errors"),
+      option("--color", "WHEN", globals.color, "colors: auto (on a terminal; the default), always or never"),
       option("--timeout", "TIME", globals.timeout, "longest wait for other writers (default 60s)"),
       flag("--allow-shared", globals.allow_shared, "accept a directory that others own or can write"),
       flag("--allow-network", globals.allow_network, "accept a network file system used by this host alone"),
@@ -87,6 +91,8 @@ std::vector<Argument> global_options(Globals& globals) {
       flag("--version", globals.version, "the version"),
   };
 }
+
+std::string Context::directory() const { return find_place(globals_).directory; }
 
 Cache Context::open(Missing missing) const {
   const Place place = find_place(globals_);
@@ -117,23 +123,55 @@ Cache Context::restore(const std::string& file, const OnProgress& on_progress) c
   }
 }
 
-void Context::show(const Record& record) { out_.write(json() ? to_json(record) : to_details(record)); }
+void Context::use(const Command& command) {
+  if (globals_.json && globals_.plain) throw UsageError("--json and --plain exclude each other");
+  use_color(globals_.color);
+  fields_.clear();
+  for (std::string_view left = command.fields; !left.empty();) {
+    const std::size_t end = std::min(left.find(' '), left.size());
+    fields_.push_back(left.substr(0, end));
+    left.remove_prefix(std::min(end + 1, left.size()));
+  }
+}
 
-void Context::tell(const Record& record, const std::string& text) {
+void Context::choose_fields(const std::vector<Column>& columns) {
+  fields_.clear();
+  for (const Column& column : columns) fields_.push_back(column.field);
+}
+
+void Context::show(const Record& record) {
   if (json()) {
     out_.write(to_json(record));
+  } else if (plain()) {
+    out_.write(to_plain_lines(record));
+  } else {
+    out_.write(to_details(record, is_colored(STDOUT_FILENO)));
+  }
+}
+
+void Context::show_row(const Record& record) {
+  if (json()) {
+    out_.write(to_json(record));
+  } else {
+    out_.write(fields_.empty() ? to_plain_row(record) : to_plain_row(record, fields_));
+  }
+}
+
+void Context::tell(const Record& record, const std::string& text) {
+  if (for_programs()) {
+    show(record);
   } else if (!globals_.quiet && !text.empty()) {
     out_.write(text + "\n");
   }
 }
 
 void Context::note(const std::string& text) const {
-  if (!globals_.quiet && is_watched()) complain(text);
+  if (!globals_.quiet && is_watched()) remark(text);
 }
 
 void Listing::add(const Record& record) {
-  if (context_.json()) {
-    context_.out().write(to_json(record));
+  if (context_.for_programs()) {
+    context_.show_row(record);
   } else {
     table_.add(record);
   }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "color.hpp"
 #include "command.hpp"
 #include "dcache/cache.hpp"
 #include "output.hpp"
@@ -19,7 +20,9 @@ namespace dcache::cli {
 struct Globals {
   std::optional<std::string> dir = {};
   std::optional<Duration> timeout = {};
+  Color color = Color::automatic;
   bool json = false;
+  bool plain = false;
   bool quiet = false;
   bool allow_shared = false;
   bool allow_network = false;
@@ -41,13 +44,28 @@ class Context {
   /// Makes that cache from a backup. Throws likewise.
   [[nodiscard]] Cache restore(const std::string& file, const OnProgress& on_progress) const;
 
+  /// The directory that the options, the environment or the custom name, as it was written.
+  [[nodiscard]] std::string directory() const;
+
   [[nodiscard]] const Globals& globals() const noexcept { return globals_; }
   [[nodiscard]] bool json() const noexcept { return globals_.json; }
+  [[nodiscard]] bool plain() const noexcept { return globals_.plain; }
+  /// Whether a program reads what is written, in all fields and in a form that stays.
+  [[nodiscard]] bool for_programs() const noexcept { return json() || plain(); }
   [[nodiscard]] Output& out() noexcept { return out_; }
 
-  /// One record: as JSON, or as lines of `name: value`.
+  /// The verb that is about to run, of which the form of `--plain` depends; and what is only known now that
+  /// all options are. Throws UsageError if they exclude each other.
+  void use(const Command& command);
+
+  /// Other columns than the verb's own for `--plain`.
+  void choose_fields(const std::vector<Column>& columns);
+
+  /// The one record that a verb has to show: as JSON, or as lines of `name: value`.
   void show(const Record& record);
-  /// The outcome of a verb that changes things: as JSON, or as `text` unless quiet.
+  /// One of many records, for programs: a line of JSON, or of the fields that the verb's `--plain` has.
+  void show_row(const Record& record);
+  /// The outcome of a verb that changes things: as `show` for programs, or as `text` unless quiet.
   void tell(const Record& record, const std::string& text);
   /// Something that helps a person who looks on, and that no script waits for.
   void note(const std::string& text) const;
@@ -55,9 +73,10 @@ class Context {
  private:
   const Globals& globals_;
   Output out_;
+  std::vector<std::string_view> fields_;
 };
 
-/// Rows as JSON Lines or as a table.
+/// Rows as JSON Lines, between tabs, or as a table.
 class Listing {
  public:
   Listing(Context& context, std::vector<Column> columns, Table::Layout layout)

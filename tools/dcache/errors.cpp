@@ -8,6 +8,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "color.hpp"
 #include "dcache/error.hpp"
 
 namespace dcache::cli {
@@ -59,9 +60,12 @@ Failure with_more(const std::exception& error, const std::string& more) {
   return {exit_code(error), as_options(error.what()) + more};
 }
 
-void complain(const std::string& text) noexcept {
+namespace {
+
+void write_line(Paint paint, const std::string& text) noexcept {
   try {
-    const std::string line = "dcache: " + text + "\n";
+    const std::string name = is_colored(STDERR_FILENO) ? painted(paint, "dcache:") : "dcache:";
+    const std::string line = name + " " + text + "\n";
     // Nobody is left to tell if stderr fails.
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
   } catch (const std::bad_alloc&) {
@@ -69,12 +73,20 @@ void complain(const std::string& text) noexcept {
   }
 }
 
+}  // namespace
+
+void complain(const std::string& text) noexcept { write_line(Paint::bad, text); }
+
+void remark(const std::string& text) noexcept { write_line(Paint::none, text); }
+
+std::string message_of(const std::exception& error) { return as_options(error.what()); }
+
 int report(const std::exception& error) noexcept {
   try {
     if (is_any<std::bad_alloc>(error)) {
       complain("out of memory");
     } else if (is_any<Failure, Error>(error)) {
-      complain(as_options(error.what()));
+      complain(message_of(error));
     } else {
       complain(std::string("this should not happen: ") + error.what());
     }

@@ -49,6 +49,12 @@ class UsageError : public Failure {
 /// Prints `dcache: <text>` on stderr. What comes from outside must have been escaped.
 void complain(const std::string& text) noexcept;
 
+/// As `complain`, what is no error.
+void remark(const std::string& text) noexcept;
+
+/// What an error says, in the words of the command.
+[[nodiscard]] std::string message_of(const std::exception& error);
+
 /// Tells the error on stderr and returns its exit code.
 [[nodiscard]] int report(const std::exception& error) noexcept;
 

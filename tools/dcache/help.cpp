@@ -26,6 +26,18 @@ Environment:
   DCACHE_DIR        the directory when --dir is not given; without either it is
                     ${XDG_CACHE_HOME:-$HOME/.cache}/dcache
 
+Output:
+  For people by default; it may change. What --json and --plain print stays, and
+  later versions only add fields at the end. Both have the same fields.
+  --json   lists: an object a line; times are Unix seconds, lengths of time are
+           seconds, sizes are bytes. What is no UTF-8 is in NAME_b64, as base64.
+  --plain  lists: a line a record, fields between tabs, in the order that the
+           verb's help names; other verbs: NAME, tab, VALUE. Numbers as in --json
+           with six digits behind the point for times. Nothing is an empty field;
+           yes and no are true and false. Control characters, backslashes and
+           what is no UTF-8 come as \xNN, which `printf %b` turns back; tags
+           are separated by commas, and a comma in a tag is \x2c.
+
 Exit status:
   0    done
   1    no: the key is absent (`add`: present), the lock is held (`lock show` and
@@ -115,6 +127,18 @@ std::string usage(const Verb& verb, const Command& command) {
   return text + "\n";
 }
 
+/// Words in lines of 80 columns.
+std::string wrapped(std::string_view words) {
+  constexpr std::size_t kWidth = 78;
+  std::string text;
+  while (!words.empty()) {
+    const std::size_t end = words.size() <= kWidth ? words.size() : words.rfind(' ', kWidth);
+    text.append("  ").append(words.substr(0, end)).append("\n");
+    words.remove_prefix(std::min(end + 1, words.size()));
+  }
+  return text;
+}
+
 std::vector<Line> summaries(std::string_view prefix, const Group* group) {
   std::vector<Line> all;
   for (const Verb& verb : verbs()) {
@@ -155,7 +179,8 @@ std::string help_for(const Verb& verb, const Command& command) {
   if (const auto all = lines_for(command.arguments, false); !all.empty()) {
     text.append("\nOptions:\n").append(lines(all));
   }
-  return text + "\nOptions of all verbs: --dir DIR, --json, -q, --timeout TIME, ...; see `dcache --help`.\n";
+  if (!command.fields.empty()) text.append("\nColumns of --plain:\n").append(wrapped(command.fields));
+  return text + "\nOptions of all verbs: --dir DIR, --json, --plain, -q, ...; see `dcache --help`.\n";
 }
 
 }  // namespace dcache::cli

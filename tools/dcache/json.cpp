@@ -37,6 +37,7 @@ struct Adder {
   void operator()(bool value) const { object[name] = value; }
   void operator()(std::int64_t value) const { object[name] = value; }
   void operator()(std::uint64_t value) const { object[name] = value; }
+  void operator()(double value) const { object[name] = value; }
   void operator()(Size size) const { object[name] = size.bytes; }
   void operator()(Timestamp time) const { object[name] = seconds(time.unix_nanoseconds()); }
   void operator()(Duration time) const {

@@ -103,9 +103,9 @@ bool Grip::take() {
   if (!taken) {
     context_.note(lock_name(asking_.key) + " is " + describe(lock().holder()));
   } else if (asking_.verbose) {
-    complain("got " + lock_name(asking_.key) + " after " +
-             short_duration(std::chrono::steady_clock::now() - began) + ", fence " +
-             std::to_string(lock().fence()));
+    remark("got " + lock_name(asking_.key) + " after " +
+           short_duration(std::chrono::steady_clock::now() - began) + ", fence " +
+           std::to_string(lock().fence()));
   }
   return taken;
 }

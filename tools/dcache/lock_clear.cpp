@@ -88,12 +88,22 @@ const char* word_of(Cleared cleared) {
   return cleared == Cleared::cleared ? "cleared" : cleared == Cleared::absent ? "absent" : "refused";
 }
 
+/// One line a lock, in whatever form.
+void tell_result(Context& context, const std::string& key, Cleared result, const std::string& text) {
+  const Record record = {{"key", key}, {"result", word_of(result)}};
+  if (context.for_programs()) {
+    context.show_row(record);
+  } else {
+    context.tell(record, text);
+  }
+}
+
 int clear_one(Context& context, const Clearing& given) {
   Cache cache = context.open(Context::Missing::fail);
   const Cleared cleared = given.dry_run
                               ? would_clear(find_lock(cache, *given.key), given)
                               : clear_lock(cache, *given.key, {.fence = given.fence, .force = given.force});
-  context.tell({{"key", *given.key}, {"result", word_of(cleared)}}, "");
+  tell_result(context, *given.key, cleared, "");
   if (cleared == Cleared::refused) {
     throw Failure(kRefused, why_refused(context, find_lock(cache, *given.key), given));
   }
@@ -135,8 +145,7 @@ class Sweep {
   template <class F>
   void tell(const std::string& key, Cleared expected, F clear) {
     const Cleared result = given_.dry_run ? expected : clear();
-    context_.tell({{"key", key}, {"result", word_of(result)}},
-                  result == Cleared::cleared ? escape(key) : std::string());
+    tell_result(context_, key, result, result == Cleared::cleared ? escape(key) : std::string());
     if (result == Cleared::cleared) ++cleared_;
   }
 
@@ -208,10 +217,12 @@ Command build_lock_clear() {
                         flag("-a,--all", given->all, "all locks"),
                         flag("-y,--yes", given->yes, "do not ask, and clear what is in use too"),
                         flag("--dry-run", given->dry_run, "clear nothing, only say what would be")},
-          .run = [given](Context& context) {
-            given->check();
-            return given->key ? clear_one(context, *given) : clear_many(context, *given);
-          }};
+          .run =
+              [given](Context& context) {
+                given->check();
+                return given->key ? clear_one(context, *given) : clear_many(context, *given);
+              },
+          .fields = "key result"};
 }
 
 }  // namespace dcache::cli

@@ -51,7 +51,7 @@ int acquire(Context& context, const Asking& asking) {
   const std::string token = grip.lock().token();
   const std::uint64_t fence = grip.lock().fence();
   grip.lock().unlock();  // which leaves it to its lease
-  if (context.json()) {
+  if (context.for_programs()) {
     context.show({{"key", asking.key},
                   {"token", token},
                   {"fence", fence},

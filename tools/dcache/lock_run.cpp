@@ -73,7 +73,7 @@ int run(Context& context, const Given& given) {
   LockHandle& lock = grip.lock();
   const bool inner = adopt_from_above(cache, lock, given.asking);
   if (!inner && !grip.take()) return static_cast<int>(given.asking.busy_code.value_or(kNo));
-  if (inner && given.asking.verbose) complain("running under " + lock_name(lock.key()) + " already");
+  if (inner && given.asking.verbose) remark("running under " + lock_name(lock.key()) + " already");
   set_environment(lock);
   if (!given.close) child.inherited = proof_of_life(cache);
   if (given.no_fork) {

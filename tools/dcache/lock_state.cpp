@@ -35,9 +35,9 @@ int note_free(const Context& context, const std::string& key) {
   return kNo;
 }
 
-void show_json(Context& context, const LockInfo& lock) {
-  for (const Holder& holder : lock.holders) context.show(with_type("holder", record_of(lock, holder)));
-  for (const Waiter& waiter : lock.waiters) context.show(with_type("waiter", record_of(lock, waiter)));
+void show_rows(Context& context, const LockInfo& lock) {
+  for (const Holder& holder : lock.holders) context.show_row(with_type("holder", record_of(lock, holder)));
+  for (const Waiter& waiter : lock.waiters) context.show_row(with_type("waiter", record_of(lock, waiter)));
 }
 
 void show_text(Context& context, const LockInfo& lock) {
@@ -76,8 +76,8 @@ int show(Context& context, const std::string& key) {
     throw Failure(kBadData, "the record of " + lock_name(key) +
                                 " is damaged or of a newer version; `dcache lock clear --force` removes it");
   }
-  if (context.json()) {
-    show_json(context, *lock);
+  if (context.for_programs()) {
+    show_rows(context, *lock);
   } else {
     show_text(context, *lock);
   }
@@ -129,7 +129,10 @@ Command build_lock_show() {
               "  dcache lock show report\n"
               "  dcache lock show report --json | jq 'select(.type == \"waiter\").pid'\n",
           .arguments = {positional("KEY", *key, Argument::Times::required, kKeyHelp)},
-          .run = [key](Context& context) { return show(context, *key); }};
+          .run = [key](Context& context) { return show(context, *key); },
+          .fields =
+              "type key kind mode state owner pid tid command since age lease_left fence count waiters "
+              "label tags session agent fair late"};
 }
 
 Command build_lock_test() {
@@ -145,7 +148,7 @@ Command build_lock_test() {
           .run = [key](Context& context) -> int {
             Cache cache = context.open(Context::Missing::fail);
             const bool held = SyncLock(cache, *key).locked();
-            if (context.json()) context.show({{"key", *key}, {"held", held}});
+            if (context.for_programs()) context.show({{"key", *key}, {"held", held}});
             return held ? kDone : kNo;
           }};
 }
@@ -172,7 +175,7 @@ Command build_lock_wait() {
             Cache cache = context.open(Context::Missing::fail);
             const SyncLock lock(cache, given->key);
             const bool free = wait_until_free(context, lock, given->wait.value_or(forever));
-            if (context.json()) context.show({{"key", given->key}, {"free", free}});
+            if (context.for_programs()) context.show({{"key", given->key}, {"free", free}});
             return free ? kDone : kNo;
           }};
 }

@@ -137,13 +137,14 @@ void list(Context& context, const Cache& cache, const Given& given, const std::v
 
 int run(Context& context, const Given& given) {
   const std::vector<Column> columns = columns_named(given.columns);
+  if (!given.columns.empty()) context.choose_fields(columns);
   const Cache cache = context.open(Context::Missing::fail);
   for (;;) {
-    const bool clear = given.watch && !context.json() && Output::is_terminal();
+    const bool clear = given.watch && !context.for_programs() && Output::is_terminal();
     if (clear) context.out().write(kClearScreen);
     list(context, cache, given, columns);
     if (!given.watch) return kDone;
-    if (!clear && !context.json()) context.out().write("\n");
+    if (!clear && !context.for_programs()) context.out().write("\n");
     context.out().flush();
     std::this_thread::sleep_for(kWatchPeriod);
   }
@@ -191,7 +192,10 @@ Command build_lock_ls() {
                     flag("--waiters", given->waiters, "a line for each who waits as well, in their order"),
                     std::move(columns),
                     flag("--watch", given->watch, "list anew every second, until Ctrl-C")},
-      .run = [given](Context& context) { return run(context, *given); }};
+      .run = [given](Context& context) { return run(context, *given); },
+      .fields =
+          "key kind mode state owner pid tid command since age lease_left fence count waiters label tags "
+          "session agent fair late"};
 }
 
 }  // namespace dcache::cli

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Verbs that look at values and change nothing: ls, tags, entry, stats.
+// Verbs that look at values and change nothing: tags, entry, stats.
 #include <map>
 #include <memory>
 
 #include "context.hpp"
+#include "dcache/error.hpp"
+#include "entry_words.hpp"
 #include "errors.hpp"
+#include "settings.hpp"
 #include "text.hpp"
 #include "verbs.hpp"
 
@@ -15,70 +18,28 @@ namespace {
 
 using Times = Argument::Times;
 
-/// All about an entry but its value.
-Record describe(const Entry& entry) {
-  const Duration left = entry.expires ? left_until(*entry.expires) : forever;
-  return {{"key", entry.key},
-          {"size", Size{entry.size}},
-          {"format", std::string(format_name(entry.format))},
-          {"tags", entry.tags},
-          {"stored", entry.stored},
-          {"age", age_of(entry.stored)},
-          {"expires", entry.expires},
-          {"left", left}};
-}
+/// What the size limit says. Settings that cannot be read are for `check` and `doctor` to tell of.
+struct Limit {
+  std::uint64_t bytes = 0;
+  std::optional<Size> size = {};
+  std::optional<double> full = {};
+  std::optional<std::string> policy = {};
+};
 
+Limit limit_of(const Cache& cache) {
+  Limit limit{.bytes = cache.bytes()};
+  try {
+    const Settings settings = cache.settings();
+    limit.policy = name_of(settings.policy);
+    if (settings.size_limit == 0) return limit;
+    limit.size = Size{settings.size_limit};
+    limit.full = 100.0 * static_cast<double>(limit.bytes) / static_cast<double>(settings.size_limit);
+  } catch (const Corrupt&) {
+    return limit;
+  }
+  return limit;
+}
 }  // namespace
-
-Command build_ls() {
-  struct Given {
-    std::string prefix;
-    std::vector<std::string> tags;
-    bool any = false;
-    bool long_rows = false;
-  };
-  const auto given = std::make_shared<Given>();
-  return {.about =
-              "Lists the keys that are there and whose time is not over, oldest first.\n"
-              "Characters that a terminal might obey come out as \\xNN.",
-          .examples =
-              "  dcache ls\n"
-              "  dcache ls user: --long\n"
-              "  dcache ls --tag pages --tag eu --any\n"
-              "  dcache ls --json | jq -r .key\n",
-          .arguments = {positional("PREFIX", given->prefix, Times::optional, "only keys that begin with it"),
-                        option("-t,--tag", "TAG", given->tags, "only values that have the tag"),
-                        flag("-a,--any", given->any, "any of several tags will do, not all"),
-                        flag("-l,--long", given->long_rows, "size, age, time left, format and tags too")},
-          .run = [given](Context& context) -> int {
-            const Cache cache = context.open(Context::Missing::fail);
-            using Align = Column::Align;
-            Listing listing(context,
-                            {{"size", "SIZE", Align::right, 8},
-                             {"age", "AGE", Align::right, 5},
-                             {"left", "LEFT", Align::right, 5},
-                             {"format", "FORMAT", Align::left, 7},
-                             {"tags", "TAGS", Align::left, 16},
-                             {"key", "KEY"}},
-                            Table::Layout::stream);
-            const EntryFilter filter{.prefix = given->prefix,
-                                     .tags = given->tags,
-                                     .match = given->any ? Match::any : Match::all,
-                                     .values = false};
-            bool found = false;
-            for (const Entry& entry : cache.entries(filter)) {
-              found = true;
-              if (context.json() || given->long_rows) {
-                listing.add(describe(entry));
-              } else {
-                context.out().write(escape(entry.key) + "\n");
-              }
-            }
-            listing.end();
-            if (!found) context.note("no entries");
-            return kDone;
-          }};
-}
 
 Command build_tags() {
   return {.about = "Lists the tags that values have, and how many values have each. Looks at all entries.",
@@ -97,7 +58,8 @@ Command build_tags() {
             listing.end();
             if (counts.empty()) context.note("no tags");
             return kDone;
-          }};
+          },
+          .fields = "tag entries"};
 }
 
 Command build_entry() {
@@ -128,7 +90,10 @@ Command build_entry() {
 Command build_stats() {
   return {.about =
               "Shows the numbers of the cache. Entries are those whose time is not over;\n"
-              "expired ones still take space until `dcache expire` removes them.",
+              "expired ones still take space until `dcache expire` removes them. `bytes` is\n"
+              "what counts against the size limit (`dcache config`), `full` that in percent of\n"
+              "it; `free bytes` are room in the database for what is stored next. `oldest` and\n"
+              "`newest` say when the entries were stored.",
           .examples =
               "  dcache stats\n"
               "  dcache stats --json | jq .entries\n",
@@ -136,6 +101,7 @@ Command build_stats() {
             const Cache cache = context.open(Context::Missing::fail);
             const Stats stats = cache.stats();
             // What only this short process did (hits, misses, checkpoints) says nothing about the cache.
+            const Limit limit = limit_of(cache);
             context.show({{"directory", cache.directory().native()},
                           {"engine", stats.engine},
                           {"board", stats.board},
@@ -145,7 +111,14 @@ Command build_stats() {
                           {"locks", stats.locks},
                           {"value_bytes", Size{stats.value_bytes}},
                           {"database_bytes", Size{stats.database_bytes}},
-                          {"wal_bytes", Size{stats.wal_bytes}}});
+                          {"wal_bytes", Size{stats.wal_bytes}},
+                          {"free_bytes", Size{stats.free_bytes}},
+                          {"bytes", Size{limit.bytes}},
+                          {"size_limit", limit.size},
+                          {"full", limit.full},
+                          {"policy", limit.policy},
+                          {"oldest", stats.oldest},
+                          {"newest", stats.newest}});
             return kDone;
           }};
 }

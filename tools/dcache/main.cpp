@@ -37,6 +37,7 @@ void translate_help(std::vector<std::string>& words, const std::vector<Argument>
 /// A command line without a verb: nothing, or a question about dcache itself.
 int run_bare(Context& context, const std::vector<std::string>& words, const std::vector<Argument>& globals) {
   parse("", Command{}, globals, words, [] { return false; });
+  context.use({});
   if (context.globals().version && !context.globals().help) {
     context.out().write("dcache " DCACHE_VERSION "\n");
   } else {
@@ -53,6 +54,7 @@ int run_verb(Context& context, const FoundVerb& found, const Words& split, std::
   const Command command = found.verb->build();
   const Globals& given = context.globals();
   parse(std::string(found.verb->name), command, globals, words, [&] { return given.help || given.version; });
+  context.use(command);
   if (given.help) {
     context.out().write(help_for(*found.verb, command));
     return kDone;

@@ -9,6 +9,7 @@ Value::Value() = default;
 Value::Value(bool value) : data_(value) {}
 Value::Value(std::int64_t value) : data_(value) {}
 Value::Value(std::uint64_t value) : data_(value) {}
+Value::Value(double value) : data_(value) {}
 Value::Value(const char* text) : data_(std::string(text)) {}
 Value::Value(std::string bytes) : data_(std::move(bytes)) {}
 Value::Value(std::vector<std::string> texts) : data_(std::move(texts)) {}

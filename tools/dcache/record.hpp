@@ -23,7 +23,7 @@ struct Size {
 /// Nothing, or one thing. A string is any bytes, and never reaches a terminal as it is.
 class Value {
  public:
-  using Data = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, std::string,
+  using Data = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string,
                             std::vector<std::string>, Timestamp, Duration, Size>;
 
   // NOLINTBEGIN(google-explicit-constructor): conversions are the purpose of this class
@@ -31,6 +31,7 @@ class Value {
   Value(bool value);
   Value(std::int64_t value);
   Value(std::uint64_t value);
+  Value(double value);
   Value(const char* text);
   Value(std::string bytes);
   Value(std::vector<std::string> texts);
@@ -55,7 +56,7 @@ class Value {
 };
 
 struct Field {
-  std::string_view name;  ///< snake_case; part of what `--json` promises
+  std::string_view name;  ///< snake_case; part of what `--json` and `--plain` promise
   Value value;
 };
 

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "render.hpp"
 
-#include <algorithm>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "color.hpp"
 #include "dcache/bytes.hpp"
 #include "text.hpp"
 
@@ -20,6 +25,11 @@ struct Shower {
   std::string operator()(bool value) const { return value ? "yes" : "no"; }
   std::string operator()(std::int64_t value) const { return std::to_string(value); }
   std::string operator()(std::uint64_t value) const { return std::to_string(value); }
+  std::string operator()(double value) const {
+    std::array<char, 64> text{};
+    std::snprintf(text.data(), text.size(), value < 100 ? "%.2f" : "%.0f", value);
+    return text.data();
+  }
   std::string operator()(Size size) const { return short_size(size.bytes); }
   std::string operator()(Timestamp time) const { return local_time(time); }
   std::string operator()(Duration time) const { return short_duration(time); }
@@ -44,21 +54,23 @@ std::string cell(const Record& record, std::string_view name) {
 
 std::string to_text(const Value& value) { return std::visit(Shower{std::string::npos}, value.data()); }
 
-std::string to_details(const Record& record) {
+std::string to_details(const Record& record, bool colored) {
   std::size_t width = 0;
   for (const Field& field : record) width = std::max(width, field.name.size());
   std::string text;
   for (const Field& field : record) {
     std::string name(field.name);
     std::replace(name.begin(), name.end(), '_', ' ');
-    text.append(name).append(":").append(width - name.size() + 1, ' ');
-    text.append(to_text(field.value)).append("\n");
+    const std::string shown = to_text(field.value);
+    const Paint paint = colored && field.name == "state" ? paint_of_state(shown) : Paint::none;
+    text.append(colored ? painted(Paint::heading, name) : name).append(":");
+    text.append(width - name.size() + 1, ' ').append(painted(paint, shown)).append("\n");
   }
   return text;
 }
 
 Table::Table(Output& out, std::vector<Column> columns, Layout layout)
-    : out_(out), columns_(std::move(columns)), layout_(layout) {
+    : out_(out), columns_(std::move(columns)), layout_(layout), colored_(is_colored(STDOUT_FILENO)) {
   for (Column& column : columns_) column.width = std::max(column.width, column.heading.size());
 }
 
@@ -88,15 +100,21 @@ void Table::write(const Row& row) {
     headed_ = true;
     Row headings;
     for (const Column& column : columns_) headings.emplace_back(column.heading);
-    write(headings);
+    write_line(headings, [](std::size_t) { return Paint::heading; });
   }
+  write_line(row, [&](std::size_t i) {
+    return columns_[i].field == "state" ? paint_of_state(row[i]) : Paint::none;
+  });
+}
+
+void Table::write_line(const Row& row, const std::function<Paint(std::size_t)>& paint) {
   std::string line;
   for (std::size_t i = 0; i < row.size(); ++i) {
     const std::size_t wide = columns_of(row[i]);
     const std::size_t gap = columns_[i].width > wide ? columns_[i].width - wide : 0;
     const bool last = i + 1 == row.size();
     if (columns_[i].align == Column::Align::right) line.append(gap, ' ');
-    line.append(row[i]);
+    line.append(colored_ ? painted(paint(i), row[i]) : row[i]);
     if (columns_[i].align == Column::Align::left && !last) line.append(gap, ' ');
     line.append(last ? "\n" : "  ");
   }

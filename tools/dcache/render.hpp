@@ -3,10 +3,12 @@
 // Records as people see them. Whatever comes from a cache is escaped here, on a terminal or not.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "color.hpp"
 #include "output.hpp"
 #include "record.hpp"
 
@@ -16,7 +18,7 @@ namespace dcache::cli {
 [[nodiscard]] std::string to_text(const Value& value);
 
 /// The record as lines of `name: value`.
-[[nodiscard]] std::string to_details(const Record& record);
+[[nodiscard]] std::string to_details(const Record& record, bool colored);
 
 struct Column {
   std::string_view field;  ///< the field of the record that it shows
@@ -39,10 +41,12 @@ class Table {
  private:
   using Row = std::vector<std::string>;
   void write(const Row& row);
+  void write_line(const Row& row, const std::function<Paint(std::size_t)>& paint);
 
   Output& out_;
   std::vector<Column> columns_;
   Layout layout_;
+  bool colored_;
   std::vector<Row> kept_;
   bool headed_ = false;
 };

@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <ctime>
 
@@ -58,6 +59,28 @@ std::optional<Duration> parse_duration(std::string_view text) {
     seconds += *number * *unit;
   }
   return std::chrono::duration<double>(seconds);
+}
+
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  const std::optional<double> number = take_number(text);
+  if (!number) return std::nullopt;
+  if (text.starts_with(' ')) text.remove_prefix(1);
+  std::string unit(text);
+  std::transform(unit.begin(), unit.end(), unit.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  double factor = 1;
+  if (!unit.empty() && unit != "b") {
+    constexpr std::string_view kPrefixes = "kmgtp";
+    const std::size_t power = kPrefixes.find(unit.front());
+    const std::string_view rest = std::string_view(unit).substr(1);
+    const bool binary = rest.empty() || rest == "i" || rest == "ib";
+    if (power == std::string_view::npos || (!binary && rest != "b")) return std::nullopt;
+    factor = std::pow(binary ? 1024.0 : 1000.0, static_cast<double>(power + 1));
+  }
+  constexpr double kEnd = 18'446'744'073'709'551'616.0;
+  const double bytes = std::round(*number * factor);
+  if (bytes >= kEnd) return std::nullopt;
+  return static_cast<std::uint64_t>(bytes);
 }
 
 std::string short_duration(Duration duration) {

@@ -18,6 +18,11 @@ namespace dcache::cli {
 /// have no end. Nothing if it is none of these; what is longer than 292 years has no end either.
 [[nodiscard]] std::optional<Duration> parse_duration(std::string_view text);
 
+/// `4096`, `10K`, `1.5M`, `2G`, `1T`, or with `KiB`, `MiB`, …, all of which are powers of 1024; `10KB`,
+/// `1MB`, … are powers of 1000. Small letters will do, and a space before the unit. Nothing if it is none of
+/// these or does not fit 64 bits.
+[[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);
+
 /// A length of time in whole ones of one unit: `400ms`, `12s`, `3m`, `2h`, `9d`; `never` for no
 /// end, `over` below 0.
 [[nodiscard]] std::string short_duration(Duration duration);

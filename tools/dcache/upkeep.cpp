@@ -40,27 +40,30 @@ int check(Context& context, bool fix) {
   for (const Problem& problem : report.problems) {
     fixed += problem.fixed ? 1 : 0;
     left += is_left(problem) ? 1 : 0;
-    if (context.json()) {
-      context.show({{"type", "finding"},
-                    {"kind", std::string(name(problem.kind))},
-                    {"key", problem.key},
-                    {"text", problem.text},
-                    {"fixed", problem.fixed}});
+    if (context.for_programs()) {
+      context.show_row({{"type", "finding"},
+                        {"kind", std::string(name(problem.kind))},
+                        {"key", problem.key},
+                        {"text", problem.text},
+                        {"fixed", problem.fixed}});
     } else {
       // The text is escaped where it is made.
       context.out().write(std::string(name(problem.kind)) + ": " + problem.text +
                           (problem.fixed ? " (mended)\n" : "\n"));
     }
   }
-  context.tell({{"type", "summary"},
-                {"entries", report.entries},
-                {"tag_rows", report.tag_rows},
-                {"locks", report.records},
-                {"files", report.files},
-                {"findings", static_cast<std::uint64_t>(report.problems.size())},
-                {"fixed", fixed},
-                {"left", left}},
-               summary_of(report, fixed, left));
+  if (context.for_programs()) {
+    context.show_row({{"type", "summary"},
+                      {"entries", report.entries},
+                      {"tag_rows", report.tag_rows},
+                      {"locks", report.records},
+                      {"files", report.files},
+                      {"findings", static_cast<std::uint64_t>(report.problems.size())},
+                      {"fixed", fixed},
+                      {"left", left}});
+  } else {
+    context.tell({}, summary_of(report, fixed, left));
+  }
   if (left > 0 && !fix) context.note("`dcache check --fix` mends what can be mended");
   return left > 0 ? kBadData : kDone;
 }
@@ -89,7 +92,8 @@ Command build_check() {
               "\n"
               "With --json each line has a `type`. A `finding` has kind, key (or null), text\n"
               "and fixed; the `summary`, which is the last line, has entries, tag_rows, locks,\n"
-              "files, findings, fixed and left (the damage that is still there).\n"
+              "files, findings, fixed and left (the damage that is still there). With --plain a\n"
+              "line has the same fields in this order, `type` first.\n"
               "\n"
               "Exit status: 0 if nothing is damaged or all of it was mended, 65 otherwise.",
           .examples =

@@ -120,7 +120,7 @@ Command build_get() {
             std::optional<std::string> value;
             char last = '\0';
             bool found = false;
-            if (context.json()) {
+            if (context.for_programs()) {
               value = cache.get(given->key);
               found = value.has_value();
             } else {
@@ -207,7 +207,7 @@ Command build_pop() {
             Cache cache = context.open(Context::Missing::fail);
             const std::optional<std::string> value = cache.pop(given->key);
             if (!value) return refuse_absent(context, given->key);
-            if (context.json()) {
+            if (context.for_programs()) {
               context.show({{"key", given->key}, {"value", *value}});
             } else {
               context.out().write(*value);
@@ -292,7 +292,7 @@ Command build_incr() {
         Cache cache = context.open(Context::Missing::make);
         const std::int64_t sum = cache.incr(given->key, given->delta, given->initial,
                                             {.expire = given->expire.time, .tags = given->tags});
-        if (context.json()) {
+        if (context.for_programs()) {
           context.show({{"key", given->key}, {"value", sum}});
         } else {
           context.out().write(std::to_string(sum) + "\n");

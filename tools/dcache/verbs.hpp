@@ -56,6 +56,8 @@ Command build_ls();
 Command build_tags();
 Command build_entry();
 Command build_stats();
+// config.cpp
+Command build_config();
 // upkeep.cpp
 Command build_check();
 // backup.cpp

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The settings that are stored with a cache: config.
+#include <memory>
+
+#include "context.hpp"
+#include "dcache/error.hpp"
+#include "errors.hpp"
+#include "settings.hpp"
+#include "suggest.hpp"
+#include "text.hpp"
+#include "verbs.hpp"
+
+namespace dcache::cli {
+
+namespace {
+
+using Times = Argument::Times;
+
+constexpr std::string_view kLimit = "size_limit";
+constexpr std::string_view kPolicy = "policy";
+
+/// An empty cache has some pages, and the least value needs a few more.
+constexpr std::uint64_t kLeastLimit = std::uint64_t{64} << 10;
+
+[[noreturn]] void refuse_key(const std::string& key) {
+  std::string text = "unknown setting " + in_quotes(key, 80) + "; ";
+  if (const auto near = nearest(key, {kLimit, kPolicy})) {
+    text.append("did you mean '").append(*near).append("'? ");
+  }
+  throw UsageError(text + "there are " + std::string(kLimit) + " and " + std::string(kPolicy));
+}
+
+std::uint64_t to_limit(const std::string& text) {
+  if (text == "none" || text == "0") return 0;
+  const std::optional<std::uint64_t> bytes = parse_size(text);
+  if (!bytes) {
+    throw UsageError("size_limit " + in_quotes(text, 80) + " is not a size: write 500M, 10GiB, or none");
+  }
+  if (*bytes < kLeastLimit) {
+    throw UsageError("size_limit " + in_quotes(text, 80) + " is too small: give " + short_size(kLeastLimit) +
+                     " or more, or none");
+  }
+  return *bytes;
+}
+
+Policy to_policy(const std::string& text) {
+  for (const Policy policy : {Policy::none, Policy::oldest}) {
+    if (text == name_of(policy)) return policy;
+  }
+  std::string why = "policy " + in_quotes(text, 80) + " is not known: it is oldest or none";
+  if (const auto near = nearest(text, {name_of(Policy::oldest), name_of(Policy::none)})) {
+    why.append(" (did you mean '").append(*near).append("'?)");
+  }
+  throw UsageError(why);
+}
+
+Value shown_limit(const Context& context, std::uint64_t limit) {
+  if (limit > 0) return Size{limit};
+  return context.for_programs() ? Value() : Value("none");
+}
+
+Record record_of(const Context& context, const Settings& settings) {
+  return {{kLimit, shown_limit(context, settings.size_limit)},
+          {kPolicy, std::string(name_of(settings.policy))}};
+}
+
+int show(Context& context, const std::optional<std::string>& key) {
+  const Settings settings = context.open(Context::Missing::fail).settings();
+  const Record all = record_of(context, settings);
+  if (!key) {
+    context.show(all);
+    return kDone;
+  }
+  const Field& field = *key == kLimit ? all[0] : all[1];
+  if (context.for_programs()) {
+    context.show({field});
+  } else {
+    context.out().write(to_text(field.value) + "\n");
+  }
+  return kDone;
+}
+
+int change(Context& context, const std::string& key, const std::string& value) {
+  Settings wanted;
+  if (key == kLimit) {
+    wanted.size_limit = to_limit(value);
+  } else {
+    wanted.policy = to_policy(value);
+  }
+  Cache cache = context.open(Context::Missing::make);
+  Settings now;
+  cache.configure([&](Settings& settings) {
+    if (key == kLimit) {
+      settings.size_limit = wanted.size_limit;
+    } else {
+      settings.policy = wanted.policy;
+    }
+    now = settings;
+  });
+  context.tell(record_of(context, now), "");
+  if (now.size_limit > 0 && cache.bytes() > now.size_limit) {
+    context.note("the cache has " + short_size(cache.bytes()) + ", more than its limit of " +
+                 short_size(now.size_limit) +
+                 (now.policy == Policy::oldest
+                      ? "; the next write removes the oldest values, and `dcache cull` does at once"
+                      : ", and its policy is to remove nothing: nothing can be stored until you delete or "
+                        "evict values"));
+  }
+  return kDone;
+}
+
+}  // namespace
+
+std::string_view name_of(Policy policy) noexcept { return policy == Policy::none ? "none" : "oldest"; }
+
+Command build_config() {
+  struct Given {
+    std::optional<std::string> key;
+    std::optional<std::string> value;
+  };
+  const auto given = std::make_shared<Given>();
+  return {.about =
+              "Shows the settings that are stored with the cache and hold for all its users,\n"
+              "shows one of them, or changes it. Settings:\n"
+              "  size_limit  what the cache may take up: pages of the database in use, and\n"
+              "              value files; none (default) or 64K and more. K, M, G and T, also\n"
+              "              as KiB, MiB, ..., are powers of 1024; KB, MB, ... are powers of\n"
+              "              1000. After a write the cache is within it.\n"
+              "  policy      what is removed for the limit: oldest (default), what was inserted\n"
+              "              first; or none, and what does not fit is refused\n"
+              "\n"
+              "A lower limit removes nothing by itself: the next write does, or `dcache cull`.\n"
+              "The cache is made if it is missing and a setting is changed.",
+          .examples =
+              "  dcache config\n"
+              "  dcache config size_limit 500M && dcache cull\n"
+              "  dcache config size_limit none\n"
+              "  dcache config policy --plain\n",
+          .arguments = {positional("KEY", given->key, Times::optional, "the setting"),
+                        positional("VALUE", given->value, Times::optional, "what it becomes")},
+          .run = [given](Context& context) -> int {
+            if (given->key && *given->key != kLimit && *given->key != kPolicy) refuse_key(*given->key);
+            return given->value ? change(context, *given->key, *given->value) : show(context, given->key);
+          }};
+}
+
+}  // namespace dcache::cli
