@@ -50,7 +50,7 @@ def test_errors_begin_in_red_and_remarks_do_not(dcache):
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": ""}], ids=str)
 def test_the_environment_can_forbid_them(dcache, env):
     dcache.hold("k")
-    for words in [["locks"], ["nonsense"]]:
+    for words in [["locks"], ["doctor"], ["nonsense"]]:
         assert CODE.search(shown(dcache, *words))
         assert not CODE.search(shown(dcache, *words, env=XTERM | env))
         assert CODE.search(shown(dcache, *words, "--color", "always", env=XTERM | env)) or words == ["nonsense"]
@@ -88,5 +88,5 @@ def test_what_is_stored_brings_none(dcache, words):
 @pytest.mark.parametrize("form", ["--json", "--plain"])
 def test_programs_get_none(dcache, form):
     dcache.hold("k")
-    for words in [["locks"], ["lock", "show", "k"], ["stats"]]:
+    for words in [["locks"], ["lock", "show", "k"], ["doctor"], ["stats"]]:
         assert b"\x1b" not in dcache(*words, form, "--color", "always").out

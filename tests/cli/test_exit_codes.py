@@ -14,7 +14,7 @@ from conftest import BINARY, wait_until
 READING = [["get", "k"], ["pop", "k"], ["ls"], ["tags"], ["entry", "k"], ["stats"], ["check"], ["check", "--fix"],
            ["locks"], ["lock", "show", "k"], ["lock", "test", "k"], ["lock", "wait", "k"], ["lock", "clear", "k"],
            ["delete", "k"], ["touch", "k", "--expire", "1h"], ["evict", "t"], ["expire"], ["cull"],
-           ["clear", "--yes"], ["config"], ["config", "policy"]]
+           ["clear", "--yes"], ["config"], ["config", "policy"], ["doctor"]]
 MAKING = [["set", "k", "v"], ["add", "k", "v"], ["incr", "k"], ["lock", "run", "k", "--", "true"],
           ["config", "size_limit", "1M"]]
 
@@ -104,7 +104,7 @@ def test_73_when_the_cache_cannot_be_made(dcache):
 
 
 @pytest.mark.parametrize("words", [["get", "k"], ["ls"], ["ls", "--json"], ["stats"], ["check"], ["--help"], ["--version"],
-                                   ["locks", "--help"], ["incr", "n"], ["config"], ["ls", "--sort", "size"],
+                                   ["locks", "--help"], ["incr", "n"], ["doctor"], ["config"], ["ls", "--sort", "size"],
                                    ["stats", "--plain"]], ids=" ".join)
 def test_74_when_stdout_takes_nothing(dcache, words):
     dcache("set", "k", "v")

@@ -59,7 +59,7 @@ def test_errors_are_tame(dcache, text):
                   ["--dir", b"/nowhere/" + text, "get", "k"], ["--dir", b"/nowhere/" + text, "set", "k", "v"],
                   ["get", text + b"x" * 5000], ["lock", "run", "k", "--", text],
                   ["config", text], ["config", "size_limit", text], ["config", "policy", text], ["ls", "--sort", text],
-                  ["--color", text, "ls"],
+                  ["--color", text, "ls"], ["--dir", b"/nowhere/" + text, "doctor"],
                   ["lock", "run", "--label", text + b"x" * 300, "k", "--", "true"]]:
         refused = dcache(*words)
         assert refused.code != 0 and is_tame(refused.err, 1), words
@@ -79,6 +79,7 @@ def test_locks_with_hostile_names_are_shown_tamely(dcache, text):
     assert is_tame(dcache("locks").out, 2)
     assert is_tame(dcache("lock", "show", text).out, 18)
     assert is_tame(dcache("lock", "show", text, "--plain").out.replace(b"\t", b""), 1)
+    assert is_tame(dcache("doctor").out)
     lock = dcache("locks", "--json").json()
     assert field(lock, "key") == text and field(lock, "label") == label
     refused = dcache("lock", "clear", text)

@@ -10,6 +10,7 @@ import pytest
 
 LISTINGS = {"ls": "key size format tags stored age expires left",
             "tags": "tag entries",
+            "doctor": "state check text mend",
             "lock ls": "key kind mode state owner pid tid command since age lease_left fence count waiters label tags "
                        "session agent fair late",
             "lock show": "type key kind mode state owner pid tid command since age lease_left fence count waiters label "
@@ -32,7 +33,7 @@ def test_the_help_names_the_columns(dcache, verb):
     assert text.split("Columns of --plain:")[1].split("\n\n")[0].split() == LISTINGS[verb].split()
 
 
-@pytest.mark.parametrize("verb", ["ls", "tags", "lock ls"])
+@pytest.mark.parametrize("verb", ["ls", "tags", "doctor", "lock ls"])
 def test_a_listing_has_the_fields_of_json_in_columns(dcache, verb):
     dcache("set", "k", "value", "--tag", "a", "--tag", "b,c", "--expire", "1h")
     dcache.hold("lock")

@@ -41,7 +41,7 @@ Output:
 Exit status:
   0    done
   1    no: the key is absent (`add`: present), the lock is held (`lock show` and
-       `lock test`: free), nothing to remove
+       `lock test`: free), nothing to remove, `doctor` found a problem
   64   the command line makes no sense, or a key, value or tag breaks a limit
   65   damaged data (`check`: some is left), a database that is not ours or of a
        newer version, or a value of another type

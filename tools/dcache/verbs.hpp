@@ -68,6 +68,8 @@ Command build_compact();
 Command build_export();
 // import.cpp
 Command build_import();
+// doctor.cpp
+Command build_doctor();
 // locks.cpp
 Command build_lock_ls();
 // lock_clear.cpp
