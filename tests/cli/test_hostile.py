@@ -59,7 +59,7 @@ def test_errors_are_tame(dcache, text):
                   ["--dir", b"/nowhere/" + text, "get", "k"], ["--dir", b"/nowhere/" + text, "set", "k", "v"],
                   ["get", text + b"x" * 5000], ["lock", "run", "k", "--", text],
                   ["config", text], ["config", "size_limit", text], ["config", "policy", text], ["ls", "--sort", text],
-                  ["--color", text, "ls"], ["--dir", b"/nowhere/" + text, "doctor"],
+                  ["--color", text, "ls"], ["--dir", b"/nowhere/" + text, "doctor"], ["bench", text],
                   ["lock", "run", "--label", text + b"x" * 300, "k", "--", "true"]]:
         refused = dcache(*words)
         assert refused.code != 0 and is_tame(refused.err, 1), words

@@ -15,7 +15,8 @@ LISTINGS = {"ls": "key size format tags stored age expires left",
                        "session agent fair late",
             "lock show": "type key kind mode state owner pid tid command since age lease_left fence count waiters label "
                          "tags session agent fair late",
-            "lock clear": "key result"}
+            "lock clear": "key result",
+            "bench": "operation per_second microseconds raw_microseconds ratio"}
 
 
 def rows(result):

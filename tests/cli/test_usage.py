@@ -5,7 +5,7 @@ import os
 import pytest
 
 VERBS = ["get", "set", "add", "pop", "delete", "touch", "incr", "ls", "tags", "entry", "stats", "evict", "expire",
-         "cull", "clear", "check", "config", "doctor", "lock run", "lock ls", "lock show", "lock test", "lock wait", "lock clear",
+         "cull", "clear", "check", "config", "doctor", "bench", "lock run", "lock ls", "lock show", "lock test", "lock wait", "lock clear",
          "locks"]
 
 
@@ -45,7 +45,7 @@ def test_the_version(dcache):
 
 @pytest.mark.parametrize("words, meant", [
     (["gte", "k"], "get"), (["sett"], "set"), (["del"], "delete"), (["rm", "k"], "delete"), (["LS"], None),
-    (["loks"], "locks"), (["lock", "rnu"], "lock run"), (["lock", "list"], "lock ls"), (["stat"], "stats"), (["settings"], "config"), (["doktor"], "doctor"),
+    (["loks"], "locks"), (["lock", "rnu"], "lock run"), (["lock", "list"], "lock ls"), (["stat"], "stats"), (["settings"], "config"), (["doktor"], "doctor"), (["benchmark"], "bench"),
     (["unlock", "k"], "lock release"), (["xyzzy"], None), (["nosuch"], None), (["version"], "--version"), (["lock", "xyzzy"], None)])
 def test_an_unknown_verb_gets_a_suggestion(dcache, words, meant):
     refused = dcache(*words)

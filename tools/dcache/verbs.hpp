@@ -70,6 +70,8 @@ Command build_export();
 Command build_import();
 // doctor.cpp
 Command build_doctor();
+// bench.cpp
+Command build_bench();
 // locks.cpp
 Command build_lock_ls();
 // lock_clear.cpp
