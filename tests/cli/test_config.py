@@ -100,4 +100,7 @@ def test_stats_tell_how_full_it_is(dcache):
     assert stats["size_limit"] == 1 << 20 and stats["full"] == pytest.approx(stats["bytes"] * 100 / (1 << 20))
     assert 100_000 < stats["bytes"] < 200_000
     assert stats["oldest"] == stats["newest"] == dcache("entry", "k", "--json").json()["stored"]
-    assert b"size limit:     1.0 MiB\n" in dcache("stats").out
+    shown = dcache("stats").out.decode()
+    assert "size limit:     1.0 MiB\n" in shown and f"full:           {int(stats['full'])} %\n" in shown
+    dcache("config", "size_limit", "none")
+    assert b"size limit:     none\nfull:           -\n" in dcache("stats").out

@@ -26,6 +26,16 @@ struct Limit {
   std::optional<std::string> policy = {};
 };
 
+/// For people there is a word for no limit.
+Value shown_size(const Context& context, const Limit& limit) {
+  return limit.size || !limit.policy || context.for_programs() ? Value(limit.size) : Value("none");
+}
+
+Value percent(const std::optional<double>& share) {
+  if (!share) return {};
+  return std::to_string(static_cast<std::uint64_t>(*share)) + " %";
+}
+
 Limit limit_of(const Cache& cache) {
   Limit limit{.bytes = cache.bytes()};
   try {
@@ -39,6 +49,7 @@ Limit limit_of(const Cache& cache) {
   }
   return limit;
 }
+
 }  // namespace
 
 Command build_tags() {
@@ -114,8 +125,8 @@ Command build_stats() {
                           {"wal_bytes", Size{stats.wal_bytes}},
                           {"free_bytes", Size{stats.free_bytes}},
                           {"bytes", Size{limit.bytes}},
-                          {"size_limit", limit.size},
-                          {"full", limit.full},
+                          {"size_limit", shown_size(context, limit)},
+                          {"full", context.for_programs() ? Value(limit.full) : percent(limit.full)},
                           {"policy", limit.policy},
                           {"oldest", stats.oldest},
                           {"newest", stats.newest}});
