@@ -102,6 +102,11 @@ struct LockOptions {
   bool fair = false;
   Tags tags = {};          ///< shown by `locks`, which can select by them
   std::string label = {};  ///< what people see beside the owner; at most 256 bytes
+  /// Renews the lease by itself, at every third of it, from a thread that all of the process share and that
+  /// runs only while there is such a grant. What cannot be renewed is told to `on_lost` while there is still
+  /// a tenth of the lease to stop in. The lease of a thread that has ended is not renewed (SyncRLock,
+  /// SyncRWLock). Use it where a holder that hangs, or whose process is stopped, must lose the lock.
+  bool renew = false;
   /// The grant outlives `unlock`, the handle and the process, until its lease (needed) ends by the wall
   /// clock: at most once in a while, whoever comes. `release` instead of `unlock` ends it at once, as
   /// `clear_lock` does.
@@ -116,7 +121,8 @@ struct LockOptions {
   /// Called on the waiting thread when `lock` has to wait, and again after each second of it. What it throws
   /// ends the wait.
   std::function<void(const Holder& holder, Duration waited)> on_wait = {};
-  /// Told that a grant of this handle was lost, by whichever call finds it out. It must not throw.
+  /// Told that a grant of this handle was lost, by whichever call finds it out, or by the thread of `renew`.
+  /// It must not throw.
   std::function<void(const std::string& key, std::uint64_t fence)> on_lost = {};
 };
 

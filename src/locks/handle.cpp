@@ -89,7 +89,7 @@ bool LockHandle::owned() const { return impl_->mine()->owned(); }
 bool LockHandle::lost() const noexcept {
   const std::shared_ptr<Impl> mine = impl_->mine();
   platform::MutexLock lock(mine->mutex_);
-  return mine->lost_;
+  return mine->known_lost();
 }
 
 std::uint64_t LockHandle::fence() const noexcept {

@@ -113,7 +113,40 @@ void LockHandle::Impl::granted(const locking::Hold& hold, std::uint64_t count, s
   bytes_ = std::move(bytes);
   lost_ = false;
   if (!deeper) owner_died_ = owner_died;
-  if (!deeper && of_threads()) locking::note_grant(state_, key_, who_, fence_);
+  if (deeper) return;
+  begin_renewal(hold);
+  if (of_threads()) locking::note_grant(state_, key_, who_, fence_, renewal_);
+}
+
+void LockHandle::Impl::begin_renewal(const locking::Hold& hold) noexcept {
+  end_renewal();
+  if (!options_.renew || !hold.lease) return;
+  try {
+    renewal_ = locking::Renewal::start({.state = state_,
+                                        .key = key_,
+                                        .who = hold.who,
+                                        .fence = hold.fence,
+                                        .lease = options_.lease.value_or(forever),
+                                        .on_lost = options_.on_lost});
+  } catch (const std::exception& failed) {
+    state_->report(IoError(locking::name_of(key_) +
+                           ": its lease will not be renewed, as there can be no thread: " + failed.what()));
+  }
+}
+
+void LockHandle::Impl::end_renewal() noexcept {
+  if (renewal_ != nullptr) renewal_->end();
+  renewal_.reset();
+}
+
+/// While this is held the grant is not renewed, and nobody is told of its loss. Before `mutex_`.
+std::unique_lock<std::recursive_mutex> LockHandle::Impl::pause_renewal() const {
+  std::shared_ptr<locking::Renewal> renewal;
+  {
+    platform::MutexLock lock(mutex_);
+    renewal = renewal_;
+  }
+  return locking::Renewal::paused(renewal);
 }
 
 std::uint64_t LockHandle::Impl::take_overrun() {
@@ -170,6 +203,7 @@ std::optional<locking::LockRecord> LockHandle::Impl::look() const {
 }
 
 void LockHandle::Impl::forget(bool lost) {
+  end_renewal();
   hold_levels(0);
   lost_ = lost;
   bytes_.clear();
@@ -188,6 +222,7 @@ Release LockHandle::Impl::release(std::uint64_t count) {
   const locking::Agent self = me(store);
   std::uint64_t lost_fence = 0;
   {
+    const auto paused = pause_renewal();
     platform::MutexLock turn(release_mutex_);
     std::optional<std::uint64_t> fence;
     std::string alone;
@@ -230,7 +265,7 @@ Release LockHandle::Impl::release(std::uint64_t count) {
       case locking::Outcome::not_owner:
         return Release::not_owner;
       default:
-        if (newest && !lost_) lost_fence = fence_;
+        if (newest && !known_lost()) lost_fence = fence_;
         if (newest) forget(true);
     }
   }
@@ -266,15 +301,16 @@ bool LockHandle::Impl::leave_kept() {
   locking::Agent who;
   std::uint64_t fence = 0;
   bool told = false;
+  const auto paused = pause_renewal();
   {
     platform::MutexLock lock(mutex_);
     if (levels_ == 0 || (of_threads() && thread_ != platform::thread_agent())) return false;
     again = giving_back(true, 1);
     who = who_;
     fence = fence_;
-    told = lost_;
+    told = known_lost();
     if (levels_ == 1) {
-      forget(lost_);
+      forget(told);
     } else {
       hold_levels(levels_ - 1);
     }
@@ -354,7 +390,7 @@ void LockHandle::Impl::renew() {
         bytes_ = std::move(bytes);
         count_ = hold->count;
       }
-      news = !renewed && !lost_;
+      news = !renewed && !known_lost();
       lost_ = !renewed;
     }
   }
@@ -371,7 +407,9 @@ void LockHandle::Impl::destroy() noexcept {
     platform::MutexLock lock(threads_mutex_);
     for (const auto& [thread, one] : threads_) one->destroy();
   }
+  const auto paused = pause_renewal();
   platform::MutexLock lock(mutex_);
+  end_renewal();
   if (adopted_) return;
   while (levels_ > 0) {
     // Whichever thread destroys it: the grant is the handle's to give back. A kept one goes level by level.
@@ -401,7 +439,7 @@ bool LockHandle::Impl::owned() {
     const locking::Hold* const hold = locking::find_hold(record, self);
     if (hold != nullptr && !lease_is_over(*hold) && (levels_ == 0 || hold->fence == fence_)) return true;
     // A grant that is newer than the record just read is not lost.
-    if (levels_ > 0 && who_ == self && fence_ == known && !lost_) {
+    if (levels_ > 0 && who_ == self && fence_ == known && !known_lost()) {
       lost_ = true;
       lost_fence = fence_;
     }
@@ -442,6 +480,7 @@ bool LockHandle::Impl::adopt(std::string_view token) {
   fence_ = hold->fence;
   count_ = hold->count;
   bytes_.clear();
+  end_renewal();
   lost_ = owner_died_ = false;
   return true;
 }

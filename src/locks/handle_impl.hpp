@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -16,6 +17,7 @@
 #include "dcache/lock.hpp"
 #include "locks/access.hpp"
 #include "locks/record.hpp"
+#include "locks/renewal.hpp"
 #include "platform/mutex.hpp"
 
 namespace dcache {
@@ -55,6 +57,9 @@ class LockHandle::Impl {
 
   /// Who asks, from this thread.
   [[nodiscard]] locking::Agent me(Store& store) const;
+  [[nodiscard]] bool known_lost() const DCACHE_REQUIRES(mutex_) {
+    return lost_ || (renewal_ != nullptr && renewal_->lost());
+  }
   /// A request outside of the queue, without its times.
   [[nodiscard]] locking::Wish wish(Store& store, locking::Mode mode, std::uint64_t count) const;
   /// Puts in when a grant begins and ends. To be called inside the transaction, which may have had to wait:
@@ -94,6 +99,7 @@ class LockHandle::Impl {
   /// Of a grant that another handle got: who has it.
   std::optional<locking::Agent> adopted_ DCACHE_GUARDED_BY(mutex_);
   bool lost_ DCACHE_GUARDED_BY(mutex_) = false;
+  std::shared_ptr<locking::Renewal> renewal_ DCACHE_GUARDED_BY(mutex_);  ///< of the newest grant
   bool owner_died_ DCACHE_GUARDED_BY(mutex_) = false;
 
   platform::Mutex threads_mutex_;
@@ -102,6 +108,9 @@ class LockHandle::Impl {
  private:
   class Attempt;
   void hold_levels(std::uint64_t levels) noexcept DCACHE_REQUIRES(mutex_);
+  void begin_renewal(const locking::Hold& hold) noexcept DCACHE_REQUIRES(mutex_);
+  void end_renewal() noexcept DCACHE_REQUIRES(mutex_);
+  [[nodiscard]] std::unique_lock<std::recursive_mutex> pause_renewal() const;
   void exchanged(const locking::Hold& hold, std::string bytes, bool owner_died);
   bool leave_kept();
   [[nodiscard]] std::uint64_t held_fence(Store& store, const locking::Agent& self) const;

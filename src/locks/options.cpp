@@ -31,6 +31,9 @@ void check_options(std::string_view key, LockOptions& options) {
   if (options.keep && !options.lease) {
     throw InvalidArgument(what + "a grant that is kept needs a lease, which ends it");
   }
+  if (options.renew && !options.lease) {
+    throw InvalidArgument(what + "there is nothing to renew without a lease");
+  }
   if (options.label.size() > kMaxLabelBytes) {
     throw InvalidArgument(what + "the label has " + std::to_string(options.label.size()) +
                           " bytes, at most " + std::to_string(kMaxLabelBytes));

@@ -16,6 +16,7 @@ struct Grant {
   std::string key;
   Agent who;
   std::uint64_t fence = 0;
+  std::weak_ptr<Renewal> renewal;
 };
 
 /// Locks of static life, and those of a thread that were made before its first grant, go after its list.
@@ -49,6 +50,9 @@ class Grants {
   static void give_up(const Grant& grant) noexcept {
     const std::shared_ptr<detail::CacheState> state = grant.state.lock();
     if (state == nullptr || state->forked()) return;
+    const std::shared_ptr<Renewal> renewal = grant.renewal.lock();
+    const auto paused = Renewal::paused(renewal);
+    if (renewal != nullptr) renewal->end();
     try {
       do_or_keep(*state, duty(grant.key, [who = grant.who, fence = grant.fence](
                                              const std::optional<LockRecord>& old, const World& world) {
@@ -67,9 +71,9 @@ thread_local Grants t_grants;
 }  // namespace
 
 void note_grant(const std::shared_ptr<detail::CacheState>& state, const std::string& key, const Agent& who,
-                std::uint64_t fence) {
+                std::uint64_t fence, const std::shared_ptr<Renewal>& renewal) {
   if (t_over) return;  // then the handle gives it back when it goes
-  t_grants.add({.state = state, .key = key, .who = who, .fence = fence});
+  t_grants.add({.state = state, .key = key, .who = who, .fence = fence, .renewal = renewal});
 }
 
 void forget_grant(const Agent& who, const std::string& key) noexcept {

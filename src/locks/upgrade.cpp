@@ -44,6 +44,7 @@ LockHandle::Impl::Failed LockHandle::Impl::upgrade(Deadline deadline) {
     const std::optional<std::uint32_t> seen = store.wake_word(self.agent);
     const bool last = deadline != kNoDeadline && std::chrono::steady_clock::now() >= deadline;
     locking::Changed changed;
+    auto paused = pause_renewal();
     try {
       changed = ask(!last);
     } catch (const Error&) {
@@ -68,6 +69,7 @@ LockHandle::Impl::Failed LockHandle::Impl::upgrade(Deadline deadline) {
       default:
         if (last) return Failed::timeout;
     }
+    if (paused) paused.unlock();
     std::vector<std::pair<std::string, std::shared_ptr<void>>> now;
     for (const locking::Hold& hold : changed.result.record->holders) {
       const std::string& session = hold.who.session;
@@ -105,7 +107,10 @@ void LockHandle::Impl::downgrade() {
 void LockHandle::Impl::exchanged(const locking::Hold& hold, std::string bytes, bool owner_died) {
   platform::MutexLock lock(mutex_);
   if (levels_ == 0) return;  // this thread has it by another handle
-  if (fence_ != hold.fence) locking::note_grant(state_, key_, who_, hold.fence);
+  if (fence_ != hold.fence) {
+    begin_renewal(hold);
+    locking::note_grant(state_, key_, who_, hold.fence, renewal_);
+  }
   fence_ = hold.fence;
   count_ = hold.count;
   bytes_ = std::move(bytes);

@@ -166,7 +166,9 @@ void Context::tell(const Record& record, const std::string& text) {
 }
 
 void Context::note(const std::string& text) const {
-  if (!globals_.quiet && is_watched()) remark(text);
+  if (globals_.quiet || !is_watched()) return;
+  out_.flush();
+  remark(text);
 }
 
 void Listing::add(const Record& record) {

@@ -68,11 +68,12 @@ class Context {
   /// The outcome of a verb that changes things: as `show` for programs, or as `text` unless quiet.
   void tell(const Record& record, const std::string& text);
   /// Something that helps a person who looks on, and that no script waits for.
+  /// It stands behind what was written before.
   void note(const std::string& text) const;
 
  private:
   const Globals& globals_;
-  Output out_;
+  mutable Output out_;
   std::vector<std::string_view> fields_;
 };
 

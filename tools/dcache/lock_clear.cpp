@@ -182,7 +182,8 @@ int clear_many(Context& context, const Clearing& asked) {
   for (const LockInfo& lock : all) sweep.take(lock);
   if (sweep.refused() > 0) {
     throw Failure(kRefused, std::to_string(sweep.refused()) +
-                                " holders may still run; to clear their locks all the same add --yes");
+                                (sweep.refused() == 1 ? " holder" : " holders") +
+                                " may still run; to clear their locks all the same add --yes");
   }
   if (sweep.cleared() == 0) context.note("nothing to clear");
   return sweep.cleared() > 0 ? kDone : kNo;

@@ -42,10 +42,7 @@ void show_rows(Context& context, const LockInfo& lock) {
 
 void show_text(Context& context, const LockInfo& lock) {
   if (lock.holders.empty()) {
-    context.show({{"key", lock.key},
-                  {"kind", lock.kind},
-                  {"state", "free"},
-                  {"waiters", static_cast<std::uint64_t>(lock.waiters.size())}});
+    context.show({{"key", lock.key}, {"kind", lock.kind}, {"state", "free"}, {"waiters", waiting(lock)}});
   }
   const char* gap = "";
   for (const Holder& holder : lock.holders) {

@@ -34,6 +34,11 @@ bool is_over(const Holder& holder) {
 
 bool is_held(const LockInfo& lock) { return !std::all_of(lock.holders.begin(), lock.holders.end(), is_over); }
 
+std::uint64_t waiting(const LockInfo& lock) {
+  const auto runs = [](const Waiter& waiter) { return waiter.state != Liveness::dead; };
+  return static_cast<std::uint64_t>(std::count_if(lock.waiters.begin(), lock.waiters.end(), runs));
+}
+
 Record record_of(const LockInfo& lock, const Holder& holder) {
   return {{"key", lock.key},
           {"kind", lock.kind},
@@ -48,7 +53,7 @@ Record record_of(const LockInfo& lock, const Holder& holder) {
           {"lease_left", holder.lease_left},
           {"fence", holder.fence},
           {"count", holder.count},
-          {"waiters", static_cast<std::uint64_t>(lock.waiters.size())},
+          {"waiters", waiting(lock)},
           {"label", text_or_nothing(holder.label)},
           {"tags", holder.tags},
           {"session", holder.session},

@@ -20,6 +20,9 @@ namespace dcache::cli {
 /// Whether somebody holds the lock who may still run.
 [[nodiscard]] bool is_held(const LockInfo& lock);
 
+/// How many wait for the lock and still run.
+[[nodiscard]] std::uint64_t waiting(const LockInfo& lock);
+
 /// One holder of the lock: a lock that several hold has several.
 [[nodiscard]] Record record_of(const LockInfo& lock, const Holder& holder);
 

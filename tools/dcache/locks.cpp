@@ -61,9 +61,8 @@ const Known& known_column(std::string name) {
     names.push_back(known.name);
   }
   const auto meant = nearest(name, names);
-  throw UsageError("names no column '" + escape(name, 40) + "'; " +
-                   (meant ? "did you mean '" + std::string(*meant) + "'? " : std::string()) +
-                   "`dcache lock ls --help` lists them");
+  throw UsageError("names '" + escape(name, 40) + "', which is no column" +
+                   (meant ? "; did you mean '" + std::string(*meant) + "'?" : std::string()));
 }
 
 /// Those that a list names; one that begins with + adds to the usual ones.
@@ -128,7 +127,7 @@ void list(Context& context, const Cache& cache, const Given& given, const std::v
       add({{"key", lock.key},
            {"kind", lock.kind},
            {"state", std::string("free")},
-           {"waiters", static_cast<std::uint64_t>(lock.waiters.size())}});
+           {"waiters", waiting(lock)}});
     }
   }
   listing.end();

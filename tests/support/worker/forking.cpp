@@ -235,6 +235,30 @@ int asked(const std::string& directory) {
   return 0;
 }
 
+/// Leases on both sides are renewed, each by a thread of its own process.
+int renewing(const std::string& directory) {
+  const auto held_on = [](SyncLock& lock) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    return lock.owned() && !lock.lost();
+  };
+  const LockOptions options{.lease = std::chrono::milliseconds(900), .renew = true};
+  Cache cache(directory);
+  SyncLock lock(cache, "k", options);
+  lock.lock();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    Cache own(directory);
+    SyncLock mine(own, "own", options);
+    mine.lock();
+    tell(held_on(mine) ? "child holds" : "child lost it");
+    tell(mine.release() == Release::released ? "child released" : "child could not release");
+    return 0;
+  }
+  wait_for(child);
+  tell(held_on(lock) ? "parent holds" : "parent lost it");
+  return 0;
+}
+
 }  // namespace
 
 int fork_mode(const Arguments& arguments) {
@@ -248,6 +272,7 @@ int fork_mode(const Arguments& arguments) {
   if (what == "waiting") return outlived(directory, true);
   if (what == "first") return first(directory);
   if (what == "asked") return asked(directory);
+  if (what == "renewing") return renewing(directory);
   return 64;
 }
 

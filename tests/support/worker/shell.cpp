@@ -94,7 +94,7 @@ class Shell {
     return store().wake_word(agent) == seen ? "late" : "woken";
   }
 
-  /// lock|rlock KEY [LEASE in ms] [fair] [keep]
+  /// lock|rlock KEY [LEASE in ms] [fair] [keep] [renew]
   std::string lock(const Arguments& line) {
     LockOptions options{.timeout = std::chrono::seconds(20)};
     for (std::size_t i = 2; i < line.size(); ++i) {
@@ -102,6 +102,8 @@ class Shell {
         options.fair = true;
       } else if (line[i] == "keep") {
         options.keep = true;
+      } else if (line[i] == "renew") {
+        options.renew = true;
       } else {
         options.lease = std::chrono::milliseconds(std::stoi(line[i]));
       }
