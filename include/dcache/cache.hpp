@@ -72,7 +72,14 @@ struct Stats {
   std::uint64_t checkpoints = 0;     ///< hint: checkpoints run by this process
   std::optional<Timestamp> oldest;   ///< exact: when the live value was stored that is oldest
   std::optional<Timestamp> newest;   ///< exact: likewise; later than now if the clock was set back
-  std::string engine;                ///< name and version of the store engine
+  // Hints: of the locks of all processes, since the board was made.
+  std::uint64_t lock_grants = 0;
+  std::uint64_t lock_contended = 0;  ///< grants that had to be waited for
+  std::uint64_t lock_takeovers = 0;  ///< grants over a holder that died or whose lease ended
+  std::uint64_t lock_lost = 0;       ///< grants that their holder found gone
+  Duration lock_longest_wait;        ///< for a grant
+  Duration lock_longest_hold;
+  std::string engine;  ///< name and version of the store engine
   bool board = false;  ///< whether waiters are woken through shared memory; if not they look again and again
   /// Whether the engine is an SQLite that can corrupt a database when a checkpoint races a writer (before
   /// 3.51.3, but for 3.44.6 and 3.50.7). dcache then runs its checkpoints while nobody can write.

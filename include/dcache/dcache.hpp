@@ -11,6 +11,7 @@
 #include "dcache/error.hpp"
 #include "dcache/lock.hpp"
 #include "dcache/lock_all.hpp"
+#include "dcache/lock_log.hpp"
 #include "dcache/options.hpp"
 #include "dcache/rw_lock.hpp"
 #include "dcache/semaphore.hpp"

@@ -102,7 +102,10 @@ struct Record {
 };
 
 /// The spaces that records live in.
-enum class Space : std::uint8_t { locks = 1 };
+enum class Space : std::uint8_t { locks = 1, lock_log = 2 };
+
+/// What is counted for all users of a cache together. The last two keep the longest, in microseconds.
+enum class Counter : std::uint8_t { grants, contended, takeovers, lost, longest_wait, longest_hold };
 
 /// A walk over live entries in pages. It holds nothing open between pages.
 class Scan {
@@ -232,6 +235,10 @@ class DCACHE_EXPORT Store {
   virtual void sleep(std::uint64_t agent, std::uint32_t seen, Deadline until) = 0;
   /// Wakes an agent of any session. Never throws.
   virtual void wake(std::string_view session, std::uint64_t agent) noexcept = 0;
+  /// Adds to a counter, or raises it. A hint: it may be lost.
+  virtual void count(Counter counter, std::uint64_t amount) noexcept = 0;
+  [[nodiscard]] virtual std::uint64_t counted(Counter counter) noexcept = 0;
+
   /// While the returned object lives, the death of `session` wakes `agent` of this one. Null where that
   /// cannot be had.
   [[nodiscard]] virtual std::shared_ptr<void> watch(std::string_view session, std::uint64_t agent) = 0;

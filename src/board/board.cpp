@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <exception>
@@ -44,6 +45,13 @@ std::uint64_t mixed(std::uint64_t hash, std::uint64_t with) noexcept {
 
 platform::futex::Word& word_of(const platform::SharedMemory& memory, Board::Slot slot) noexcept {
   return memory.at<platform::futex::Word>(kWordsAt + slot * sizeof(platform::futex::Word));
+}
+
+using Counter = std::atomic<std::uint64_t>;
+static_assert(Counter::is_always_lock_free);
+
+Counter& counter_of(const platform::SharedMemory& memory, std::size_t counter) noexcept {
+  return memory.at<Counter>(kCountersAt + counter % kCounters * sizeof(Counter));
 }
 
 /// A name that goes with this object.
@@ -101,6 +109,28 @@ void Board::wake(Slot slot) noexcept {
   platform::futex::Word& word = word_of(*memory, slot);
   word.fetch_add(1, std::memory_order_release);
   platform::futex::wake_all(word);
+}
+
+void Board::add(std::size_t counter, std::uint64_t amount) noexcept {
+  if (const std::shared_ptr<platform::SharedMemory> memory = current()) {
+    counter_of(*memory, counter).fetch_add(amount, std::memory_order_relaxed);
+  }
+}
+
+void Board::raise(std::size_t counter, std::uint64_t value) noexcept {
+  const std::shared_ptr<platform::SharedMemory> memory = current();
+  if (memory == nullptr) return;
+  Counter& most = counter_of(*memory, counter);
+  std::uint64_t seen = most.load(std::memory_order_relaxed);
+  while (seen < value && !most.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
+  }
+}
+
+std::uint64_t Board::counter(std::size_t counter) noexcept {
+  if (fork_generation_ != platform::fork_generation()) return 0;
+  platform::MutexLock lock(mutex_);
+  if (!have(Make::no) || memory_ == nullptr) return 0;
+  return counter_of(*memory_, counter).load(std::memory_order_relaxed);
 }
 
 bool Board::can_be_had() noexcept {
@@ -208,7 +238,7 @@ void Board::make(Found instead_of) const {
   const Header header = header_for(uuid_);
   std::memcpy(bytes.data(), &header, sizeof(header));
   // So that a value read from the board before this one is hardly ever that of its word here.
-  platform::random_bytes(std::as_writable_bytes(std::span(bytes).subspan(kWordsAt)));
+  platform::random_bytes(std::as_writable_bytes(std::span(bytes).subspan(kWordsAt, kCountersAt - kWordsAt)));
   platform::write_descriptor(file.get(), bytes);
   if (instead_of == Found::missing) {
     // The first wins; if that was another, its board is the one to open.

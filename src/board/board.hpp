@@ -38,6 +38,13 @@ class Board {
   /// Moves the word, then wakes all who sleep on it.
   void wake(Slot slot) noexcept;
 
+  /// Counters that all processes share, as long as the board stays. Without one nothing is counted.
+  void add(std::size_t counter, std::uint64_t amount) noexcept;
+  /// Makes it `value` if it is less.
+  void raise(std::size_t counter, std::uint64_t value) noexcept;
+  /// As it is now; 0 if there is no board yet, and none is made.
+  std::uint64_t counter(std::size_t counter) noexcept;
+
   /// Whether there is a board or one could be made. Makes none.
   bool can_be_had() noexcept;
 

@@ -11,7 +11,7 @@
 namespace dcache::board {
 
 inline constexpr std::array<char, 16> kMagic{"dcache board\n"};
-inline constexpr std::uint32_t kLayout = 1;
+inline constexpr std::uint32_t kLayout = 2;
 
 struct Header {
   std::array<char, 16> magic{};
@@ -23,6 +23,8 @@ struct Header {
 /// The header has a page to itself, so that later layouts have room in it.
 inline constexpr std::size_t kWordsAt = 4096;
 inline constexpr std::size_t kWords = 4096;
-inline constexpr std::size_t kBytes = kWordsAt + kWords * sizeof(std::uint32_t);
+inline constexpr std::size_t kCountersAt = kWordsAt + kWords * sizeof(std::uint32_t);
+inline constexpr std::size_t kCounters = 32;
+inline constexpr std::size_t kBytes = kCountersAt + kCounters * sizeof(std::uint64_t);
 
 }  // namespace dcache::board

@@ -271,7 +271,17 @@ void Cache::configure(const std::function<void(Settings&)>& change) {
 }
 
 std::uint64_t Cache::size() const { return state_->store().size(); }
-Stats Cache::stats() const { return state_->store().stats(); }
+Stats Cache::stats() const {
+  Store& store = state_->store();
+  Stats stats = store.stats();
+  stats.lock_grants = store.counted(Counter::grants);
+  stats.lock_contended = store.counted(Counter::contended);
+  stats.lock_takeovers = store.counted(Counter::takeovers);
+  stats.lock_lost = store.counted(Counter::lost);
+  stats.lock_longest_wait = std::chrono::microseconds(store.counted(Counter::longest_wait));
+  stats.lock_longest_hold = std::chrono::microseconds(store.counted(Counter::longest_hold));
+  return stats;
+}
 const std::filesystem::path& Cache::directory() const { return state_->directory(); }
 
 Guard::Guard(std::string cache, std::string key, std::function<bool(const std::string*)> holds)

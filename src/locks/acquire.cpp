@@ -15,6 +15,7 @@
 #include "locks/deadlock.hpp"
 #include "locks/handle_impl.hpp"
 #include "locks/line.hpp"
+#include "locks/log.hpp"
 #include "locks/record_json.hpp"
 #include "locks/waiting.hpp"
 #include "platform/clock.hpp"
@@ -74,6 +75,7 @@ class LockHandle::Impl::Attempt {
   void watch();
   void leave() noexcept;
   void tell();
+  void count_grant(bool waited) const noexcept;
   void check_circle();
   [[nodiscard]] std::vector<locking::Link> circle() const;
   void check_stop() const;
@@ -132,10 +134,20 @@ LockHandle::Impl::Failed LockHandle::Impl::Attempt::failed(Step step) {
 
 LockHandle::Impl::Failed LockHandle::Impl::Attempt::run() {
   Step step = try_first();
+  const bool waited = step == Step::go_on;
   if (step == Step::go_on && over()) step = Step::timeout;
   if (step == Step::go_on) step = spin();
   if (step == Step::go_on) step = stand_in_line();
+  if (step == Step::held) count_grant(waited);
   return failed(step);
+}
+
+void LockHandle::Impl::Attempt::count_grant(bool waited) const noexcept {
+  store_.count(Counter::grants, 1);
+  if (!waited) return;
+  store_.count(Counter::contended, 1);
+  const auto microseconds = std::chrono::floor<std::chrono::microseconds>(steady_clock::now() - started_);
+  store_.count(Counter::longest_wait, static_cast<std::uint64_t>(microseconds.count()));
 }
 
 void LockHandle::Impl::Attempt::check_stop() const {
@@ -168,7 +180,9 @@ bool LockHandle::Impl::Attempt::add() {
 LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::change(locking::Queue queue) {
   wish_.queue = queue;
   locking::World world = locking::world_of(store_);
+  std::string before;
   const auto ask = [&](const std::optional<locking::LockRecord>& old, std::uint64_t number) {
+    if (old && !old->holders.empty()) before = old->holders.front().owner;
     // The transaction may have waited for its turn.
     world.boottime_us = locking::boottime_us();
     world.wall_us = locking::wall_us();
@@ -184,6 +198,10 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::change(locking::Queue
     case Outcome::granted:
     case Outcome::again:
       lock_.granted(*own, wish_.hold.count, bytes, result.owner_died);
+      if (result.owner_died) {
+        store_.count(Counter::takeovers, 1);
+        locking::log_event(*lock_.state_, LockEvent::Kind::taken_over, lock_.key_, own->fence, before);
+      }
       return Step::held;
     case Outcome::mismatch:
       throw InvalidArgument(locking::name_of(lock_.key_) + " is in use as " +
@@ -268,11 +286,13 @@ void LockHandle::Impl::Attempt::check_circle() {
   const auto now = steady_clock::now();
   if (now < circle_look_) return;
   circle_look_ = now + 2 * std::max<steady_clock::duration>(now - started_, kFirstCircleLook);
-  if (grants_held() == 0 || wish_.ticket == 0) return;
+  if (!thread_holds_any() || wish_.ticket == 0) return;
   const std::vector<locking::Link> found = circle();
   if (found.empty()) return;
+  const std::string words = locking::in_words(found);
+  locking::log_event(*lock_.state_, LockEvent::Kind::deadlock, lock_.key_, 0, words);
   throw Deadlock(locking::name_of(lock_.key_) + " would never be had, as threads wait for each other: " +
-                 locking::in_words(found) + "; take locks in the same order everywhere, or use lock_all");
+                 words + "; take locks in the same order everywhere, or use lock_all");
 }
 
 LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::stand_in_line() {
@@ -281,7 +301,8 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::stand_in_line() {
   locking::Place place(wish_.hold.who.session, lock_.key_);
   std::optional<std::stop_callback<std::function<void()>>> on_stop;
   if (stop_ != nullptr) on_stop.emplace(*stop_, [&place] { place.wake(); });
-  const auto visible = steady_clock::now() + kHidden;
+  // Only who holds something can be part of a circle; the others save their process write transactions.
+  const auto visible = thread_holds_any() ? steady_clock::now() + kHidden : steady_clock::time_point::max();
   for (;;) {
     Deadline until = std::min(deadline_, visible);
     if (lock_.options_.on_wait) {
@@ -341,7 +362,7 @@ void LockHandle::Impl::Attempt::doze(std::optional<std::uint32_t> seen) {
     until = std::min(until, locking::deadline_after(std::chrono::microseconds(left + 1)));
   }
   if (slept_ == 1) until = std::min(until, steady_clock::now() + kFirstSleep);
-  if (grants_held() > 0) until = std::min(until, circle_look_);
+  if (thread_holds_any()) until = std::min(until, circle_look_);
   store_.sleep(wish_.hold.who.agent, *seen, until);
 }
 

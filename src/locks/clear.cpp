@@ -7,6 +7,7 @@
 #include "dcache/error.hpp"
 #include "dcache/lock.hpp"
 #include "locks/access.hpp"
+#include "locks/log.hpp"
 #include "locks/record_json.hpp"
 
 namespace dcache {
@@ -19,6 +20,16 @@ bool selected(const LockInfo& info, const std::vector<std::string>& tags) {
       return std::find(holder.tags.begin(), holder.tags.end(), tag) != holder.tags.end();
     });
   });
+}
+
+/// The owner of the grant with that fence, if it has not ended.
+std::optional<std::string> live_holder(const std::optional<locking::LockRecord>& record,
+                                       std::optional<std::uint64_t> fence, const locking::World& world) {
+  if (!record || !fence) return std::nullopt;
+  for (const locking::Hold& hold : record->holders) {
+    if (hold.fence == *fence && !locking::ended(hold, world)) return hold.owner;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -60,6 +71,7 @@ Cleared clear_lock(Cache& cache, ByteView key, const ClearOptions& options) {
   Store& store = locking::store_for(state, key.view());
   Cleared cleared = Cleared::absent;
   locking::Result result;
+  std::optional<std::string> robbed;
   store.update_record(
       Space::locks, key.view(),
       [&](const std::string* old, std::uint64_t number) -> RecordChange {
@@ -69,7 +81,9 @@ Cleared clear_lock(Cache& cache, ByteView key, const ClearOptions& options) {
           cleared = options.force ? Cleared::cleared : Cleared::refused;
           return {.kind = options.force ? RecordChange::Kind::erase : RecordChange::Kind::keep};
         }
-        result = locking::clear(record, options.fence, options.force, number, locking::world_of(store));
+        const locking::World world = locking::world_of(store);
+        robbed = options.force ? live_holder(record, options.fence, world) : std::nullopt;
+        result = locking::clear(record, options.fence, options.force, number, world);
         cleared = result.outcome == locking::Outcome::cleared   ? Cleared::cleared
                   : result.outcome == locking::Outcome::refused ? Cleared::refused
                                                                 : Cleared::absent;
@@ -77,6 +91,7 @@ Cleared clear_lock(Cache& cache, ByteView key, const ClearOptions& options) {
       },
       locking::deadline_after(state.options().timeout));
   locking::wake_all(store, result);
+  if (robbed) locking::log_event(state, LockEvent::Kind::cleared, key.view(), *options.fence, *robbed);
   return cleared;
 }
 

@@ -8,6 +8,7 @@
 #include "dcache/error.hpp"
 #include "locks/access.hpp"
 #include "locks/handle_impl.hpp"
+#include "locks/log.hpp"
 #include "locks/record_json.hpp"
 #include "locks/thread_end.hpp"
 #include "locks/token.hpp"
@@ -21,7 +22,18 @@ namespace {
 /// Beyond so many threads those that hold nothing are forgotten.
 constexpr std::size_t kManyThreads = 64;
 
-std::atomic<std::size_t> g_held{0};
+/// How many grants the calling thread took that nobody has given back.
+std::shared_ptr<std::atomic<std::size_t>> taken_by_thread() {
+  // Locks of static life are used after the objects of the main thread have gone.
+  thread_local bool gone = false;
+  struct Count {
+    std::shared_ptr<std::atomic<std::size_t>> taken = std::make_shared<std::atomic<std::size_t>>(0);
+    ~Count() { gone = true; }
+  };
+  if (gone) return std::make_shared<std::atomic<std::size_t>>(0);
+  thread_local const Count count;
+  return count.taken;
+}
 
 bool lease_is_over(const locking::Hold& hold) {
   return hold.lease && *hold.lease <= (hold.keep ? locking::wall_us() : locking::boottime_us());
@@ -40,11 +52,15 @@ LockHandle::Impl::Impl(std::shared_ptr<detail::CacheState> state, std::string ke
 
 LockHandle::Impl::~Impl() DCACHE_TSA(no_thread_safety_analysis) { hold_levels(0); }
 
-std::size_t LockHandle::Impl::grants_held() noexcept { return g_held.load(std::memory_order_relaxed); }
+bool LockHandle::Impl::thread_holds_any() { return taken_by_thread()->load(std::memory_order_relaxed) > 0; }
 
-void LockHandle::Impl::hold_levels(std::uint64_t levels) noexcept {
-  if (levels > 0 && levels_ == 0) g_held.fetch_add(1, std::memory_order_relaxed);
-  if (levels == 0 && levels_ > 0) g_held.fetch_sub(1, std::memory_order_relaxed);
+void LockHandle::Impl::hold_levels(std::uint64_t levels) {
+  if (levels > 0 && levels_ == 0) {
+    taken_ = taken_by_thread();
+    taken_->fetch_add(1, std::memory_order_relaxed);
+  }
+  // Perhaps in another thread than the one that took it.
+  if (levels == 0 && levels_ > 0) taken_->fetch_sub(1, std::memory_order_relaxed);
   levels_ = levels;
 }
 
@@ -105,7 +121,8 @@ void LockHandle::Impl::granted(const locking::Hold& hold, std::uint64_t count, s
   const std::uint64_t thread = platform::thread_agent();
   std::erase_if(overrun_, [&](const auto& one) { return one.first == thread; });
   if (!deeper && levels_ > 0 && thread_ != thread) overrun_.emplace_back(thread_, fence_);
-  hold_levels(deeper ? levels_ + count : count);
+  if (!deeper) hold_levels(0);
+  hold_levels(levels_ + count);
   who_ = hold.who;
   thread_ = thread;
   fence_ = hold.fence;
@@ -113,6 +130,7 @@ void LockHandle::Impl::granted(const locking::Hold& hold, std::uint64_t count, s
   bytes_ = std::move(bytes);
   lost_ = false;
   if (!deeper) owner_died_ = owner_died;
+  if (!deeper) since_ = hold.since;
   if (deeper) return;
   begin_renewal(hold);
   if (of_threads()) locking::note_grant(state_, key_, who_, fence_, renewal_);
@@ -211,6 +229,8 @@ void LockHandle::Impl::forget(bool lost) {
 
 void LockHandle::Impl::tell_lost(std::uint64_t fence) const {
   if (options_.on_lost) options_.on_lost(key_, fence);
+  state_->store().count(Counter::lost, 1);
+  locking::log_event(*state_, LockEvent::Kind::lost, key_, fence);
 }
 
 Release LockHandle::Impl::release(std::uint64_t count) {
@@ -259,7 +279,11 @@ Release LockHandle::Impl::release(std::uint64_t count) {
         bytes_ = std::move(changed.bytes);
         return Release::released;
       case locking::Outcome::released:
-        if (newest) forget(false);
+        if (newest) {
+          const std::int64_t held = std::max<std::int64_t>(locking::wall_us() - since_, 0);
+          store.count(Counter::longest_hold, static_cast<std::uint64_t>(held));
+          forget(false);
+        }
         if (of_threads()) locking::forget_grant(self, key_);
         return Release::released;
       case locking::Outcome::not_owner:

@@ -4,6 +4,7 @@
 // handle_impl.cpp.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -30,8 +31,8 @@ class LockHandle::Impl {
   Impl& operator=(const Impl&) = delete;
   ~Impl();
 
-  /// How many handles of this process hold something.
-  static std::size_t grants_held() noexcept;
+  /// Whether the calling thread has taken a grant, by any handle, that is still held.
+  static bool thread_holds_any();
 
   /// The part of the handle that speaks for the calling thread: of a read-write lock each has its own.
   std::shared_ptr<Impl> mine();
@@ -91,11 +92,13 @@ class LockHandle::Impl {
   locking::Agent who_ DCACHE_GUARDED_BY(mutex_);        ///< to whom it was granted
   std::uint64_t thread_ DCACHE_GUARDED_BY(mutex_) = 0;  ///< the thread that took it
   std::uint64_t fence_ DCACHE_GUARDED_BY(mutex_) = 0;
+  std::int64_t since_ DCACHE_GUARDED_BY(mutex_) = 0;   ///< wall-clock microseconds
   std::uint64_t count_ DCACHE_GUARDED_BY(mutex_) = 0;  ///< what the record says of it, as last seen
   std::string bytes_ DCACHE_GUARDED_BY(mutex_);        ///< the record, if it is nothing but this grant
   /// Threads whose grant by this handle ended before they released it, and another thread got the next one:
   /// with its fence. What such a thread releases is that one, not its successor's.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> overrun_ DCACHE_GUARDED_BY(mutex_);
+  std::shared_ptr<std::atomic<std::size_t>> taken_ DCACHE_GUARDED_BY(mutex_);  ///< of the thread that took it
   /// Of a grant that another handle got: who has it.
   std::optional<locking::Agent> adopted_ DCACHE_GUARDED_BY(mutex_);
   bool lost_ DCACHE_GUARDED_BY(mutex_) = false;
@@ -107,7 +110,7 @@ class LockHandle::Impl {
 
  private:
   class Attempt;
-  void hold_levels(std::uint64_t levels) noexcept DCACHE_REQUIRES(mutex_);
+  void hold_levels(std::uint64_t levels) DCACHE_REQUIRES(mutex_);
   void begin_renewal(const locking::Hold& hold) noexcept DCACHE_REQUIRES(mutex_);
   void end_renewal() noexcept DCACHE_REQUIRES(mutex_);
   [[nodiscard]] std::unique_lock<std::recursive_mutex> pause_renewal() const;

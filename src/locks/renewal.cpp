@@ -10,6 +10,7 @@
 
 #include "dcache/error.hpp"
 #include "locks/access.hpp"
+#include "locks/log.hpp"
 #include "platform/fork.hpp"
 
 namespace dcache::locking {
@@ -132,6 +133,11 @@ void Renewal::give_up() noexcept {
     if (grant_.on_lost) grant_.on_lost(grant_.key, grant_.fence);
   } catch (const std::exception&) {
     // It must not, and there is nobody to tell.
+  }
+  const std::shared_ptr<detail::CacheState> state = grant_.state.lock();
+  if (state != nullptr && !state->forked()) {
+    state->store().count(Counter::lost, 1);
+    log_event(*state, LockEvent::Kind::lost, grant_.key, grant_.fence);
   }
 }
 

@@ -207,9 +207,9 @@ def test_a_clock_that_was_set_back_is_a_warning(dcache):
 def test_locks_of_dead_holders_and_damaged_ones(dcache):
     dcache("set", "k", "v")
     assert finding(dcache, "locks")["text"] == "in use: 0"
-    holder = dcache.hold("gone")
+    holder = dcache.hold("gone", "-o")
     assert finding(dcache, "locks")["text"] == "in use: 1"
-    os.killpg(holder.pid, signal.SIGKILL)
+    holder.kill()
     holder.wait()
     found = finding(dcache, "locks")
     assert found["state"] == "note" and "--stale" in found["mend"]

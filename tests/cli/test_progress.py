@@ -33,9 +33,9 @@ class SlowImport:
 
 
 def screen(shown):
-    """What stays of bytes that use no other control characters than CR and LF."""
+    """What stays of bytes that use no other control characters than CR, LF and those of colours."""
     rows = []
-    for row in shown.decode().replace("\r\n", "\n").split("\n"):
+    for row in re.sub("\x1b\\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n").split("\n"):
         line = []
         for part in row.split("\r"):
             line[:len(part)] = part

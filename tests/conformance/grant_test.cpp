@@ -3,6 +3,7 @@
 // How a grant ends: by lease, renewal or its refusal, keeping, release and clearing.
 #include <future>
 #include <mutex>
+#include <thread>
 
 #include "conformance/engines.hpp"
 #include "dcache/lock.hpp"
@@ -246,4 +247,30 @@ ENGINE_TEST("release says what became of the grant, and harms nobody else's") {
   lock.lock();
   CHECK(stranger.release() == Release::lost);
   CHECK(lock.owned());
+}
+
+ENGINE_TEST("grants, waits and losses are counted") {
+  SyncLock lock(cache, "k");
+  lock.lock();
+  std::this_thread::sleep_for(20ms);
+  lock.unlock();
+  lock.lock();
+  std::thread waiter([&] {
+    SyncLock other(cache, "k");
+    other.lock();
+  });
+  while (locks(cache).front().waiters.empty()) std::this_thread::sleep_for(1ms);
+  lock.unlock();
+  waiter.join();
+  lock.lock();
+  CHECK(clear_lock(cache, "k", {.fence = lock.fence(), .force = true}) == Cleared::cleared);
+  CHECK(lock.release() == Release::lost);
+  const Stats stats = cache.stats();
+  CHECK(stats.lock_grants == 4);
+  CHECK(stats.lock_contended == 1);
+  CHECK(stats.lock_takeovers == 0);
+  CHECK(stats.lock_lost == 1);
+  CHECK(stats.lock_longest_hold >= Duration(20ms));
+  CHECK(stats.lock_longest_wait > Duration());
+  CHECK(stats.lock_longest_wait < Duration(60s));
 }

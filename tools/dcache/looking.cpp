@@ -104,7 +104,9 @@ Command build_stats() {
               "expired ones still take space until `dcache expire` removes them. `bytes` is\n"
               "what counts against the size limit (`dcache config`), `full` that in percent of\n"
               "it; `free bytes` are room in the database for what is stored next. `oldest` and\n"
-              "`newest` say when the entries were stored.",
+              "`newest` say when the entries were stored. What is said of locks was counted\n"
+              "since the file `board` was made: grants, those that had to be waited for, those\n"
+              "taken over from the dead, and those that were lost.",
           .examples =
               "  dcache stats\n"
               "  dcache stats --json | jq .entries\n",
@@ -129,7 +131,13 @@ Command build_stats() {
                           {"full", context.for_programs() ? Value(limit.full) : percent(limit.full)},
                           {"policy", limit.policy},
                           {"oldest", stats.oldest},
-                          {"newest", stats.newest}});
+                          {"newest", stats.newest},
+                          {"lock_grants", stats.lock_grants},
+                          {"lock_contended", stats.lock_contended},
+                          {"lock_takeovers", stats.lock_takeovers},
+                          {"lock_lost", stats.lock_lost},
+                          {"lock_longest_wait", stats.lock_longest_wait},
+                          {"lock_longest_hold", stats.lock_longest_hold}});
             return kDone;
           }};
 }

@@ -44,6 +44,7 @@ constexpr std::array kVerbs = {
          build_lock_acquire},
     Verb{"lock renew", "", Group::locks, "begin the lease of such a lock anew", build_lock_renew},
     Verb{"lock release", "", Group::locks, "give such a lock back", build_lock_release},
+    Verb{"lock log", "", Group::locks, "show what happened to locks", build_lock_log},
     Verb{"lock clear", "", Group::locks, "remove a lock whose holder is gone", build_lock_clear},
 };
 

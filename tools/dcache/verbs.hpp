@@ -74,6 +74,8 @@ Command build_doctor();
 Command build_bench();
 // locks.cpp
 Command build_lock_ls();
+// lock_log.cpp
+Command build_lock_log();
 // lock_clear.cpp
 Command build_lock_clear();
 // lock_grants.cpp

@@ -84,6 +84,17 @@ void MemoryStore::rollback() noexcept {
   freed_.notify_all();
 }
 
+void MemoryStore::count(Counter counter, std::uint64_t amount) noexcept {
+  std::atomic<std::uint64_t>& own = counters_[static_cast<std::size_t>(counter)];
+  if (counter != Counter::longest_wait && counter != Counter::longest_hold) {
+    own.fetch_add(amount, std::memory_order_relaxed);
+    return;
+  }
+  std::uint64_t seen = own.load(std::memory_order_relaxed);
+  while (seen < amount && !own.compare_exchange_weak(seen, amount, std::memory_order_relaxed)) {
+  }
+}
+
 std::optional<std::uint32_t> MemoryStore::wake_word(std::uint64_t agent) {
   return words_[agent % words_.size()].load(std::memory_order_acquire);
 }

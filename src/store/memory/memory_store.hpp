@@ -72,6 +72,10 @@ class MemoryStore final : public Store {
   std::string session() override { return session_; }
   std::string uuid() override { return session_; }
   int proof_of_life() override { return -1; }
+  void count(Counter counter, std::uint64_t amount) noexcept override;
+  [[nodiscard]] std::uint64_t counted(Counter counter) noexcept override {
+    return counters_[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed);
+  }
   [[nodiscard]] Liveness alive(std::string_view session) override {
     return session == session_ ? Liveness::alive : Liveness::unknown;
   }
@@ -131,6 +135,7 @@ class MemoryStore final : public Store {
 
   std::atomic<std::uint64_t> hits_{0};
   std::atomic<std::uint64_t> misses_{0};
+  std::array<std::atomic<std::uint64_t>, 8> counters_{};
 };
 
 }  // namespace dcache::store::memory

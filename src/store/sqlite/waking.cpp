@@ -34,6 +34,26 @@ void SqliteStore::wake(std::string_view session, std::uint64_t agent) noexcept {
   }
 }
 
+void SqliteStore::count(Counter counter, std::uint64_t amount) noexcept {
+  try {
+    if (counter == Counter::longest_wait || counter == Counter::longest_hold) {
+      board()->raise(static_cast<std::size_t>(counter), amount);
+    } else {
+      board()->add(static_cast<std::size_t>(counter), amount);
+    }
+  } catch (const std::exception&) {
+    // It is only a count.
+  }
+}
+
+std::uint64_t SqliteStore::counted(Counter counter) noexcept {
+  try {
+    return board()->counter(static_cast<std::size_t>(counter));
+  } catch (const std::exception&) {
+    return 0;
+  }
+}
+
 std::shared_ptr<void> SqliteStore::watch(std::string_view session, std::uint64_t agent) {
   if (!options_.watch_deaths) return nullptr;
   const board::Board::Slot slot = board::Board::slot_of(this->session(), agent);
