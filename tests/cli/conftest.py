@@ -11,7 +11,10 @@ import signal
 import subprocess
 import tempfile
 import termios
+import sys
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
 
 import pytest
 

@@ -25,6 +25,14 @@ libdir=$(dirname "$(dirname "$pc")")
 [[ -e $libdir/libdcache.so ]] || fail "no libdcache.so beside it"
 export PKG_CONFIG_PATH=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$root LD_LIBRARY_PATH=$libdir
 
+echo "== man page and completions"
+if find "$root" -path '*/bin/dcache' | grep -q .; then
+  for file in man/man1/dcache.1 bash-completion/completions/dcache zsh/site-functions/_dcache \
+    fish/vendor_completions.d/dcache.fish; do
+    find "$root" -path "*/share/$file*" | grep -q . || fail "$file was not installed"
+  done
+fi
+
 # Runs a consumer in a new cache and looks at what it says.
 check_consumer() {
   local said
