@@ -13,10 +13,11 @@ from conftest import BINARY
 from shells import COMPLETIONS, SHELLS
 
 # What a place on the command line is completed with. A new name in a usage line has to be entered here.
-KINDS = {"KEY": "key", "PREFIX": "key", "TAG": "tag", "VALUE": None, "DELTA": None}
+KINDS = {"KEY": "key", "PREFIX": "key", "TAG": "tag", "VALUE": None, "DELTA": None, "FILE": "file", "SETTING": "setting"}
 IN_LOCK_VERBS = {"KEY": "lock", "PREFIX": "lock"}
 
-NAMES = {"key": {"greeting", "user:1", "user:2"}, "tag": {"eu", "pages-a", "pages-b"}, "lock": {"report", "nightly:db"}}
+NAMES = {"key": {"greeting", "user:1", "user:2"}, "tag": {"eu", "pages-a", "pages-b"}, "lock": {"report", "nightly:db"},
+         "file": {"input-of-mine"}, "setting": {"size_limit", "policy"}}
 LINES = [f"dcache {name}" for verb in help_pages.verbs().values() for name in (verb.name, *verb.aliases)]
 
 
@@ -35,6 +36,8 @@ def filled(dcache):
         dcache("set", key, "v", *(word for tag in NAMES["tag"] for word in ("--tag", tag)))
     for key in NAMES["lock"]:
         dcache.hold(key)
+    for name in NAMES["file"]:
+        (dcache.base / name).touch()
     return dcache
 
 
@@ -108,6 +111,10 @@ def test_fish_knows_which_options_take_a_value():
 def test_arguments_are_completed_with_what_they_are(shell, filled):
     for line in LINES:
         kind = kind_of(verb_on(line))
+        if kind == "file":  # there are others, and bash itself offers them
+            assert shell.press_tab(f"{line} input-")[1].rstrip() == f"{line} input-of-mine"
+            assert shell.press_tab(f"{line} gree")[1] == f"{line} gree"
+            continue
         # Where no argument is possible, zsh offers options.
         offered = {offer for offer in shell.press_tab(f"{line} ")[0] if not offer.startswith("-")}
         compare(shell, line, offered, NAMES[kind] if kind else set())
@@ -135,9 +142,20 @@ def test_columns_are_those_of_the_help(shell):
     assert shell.press_tab("dcache locks -o +ses")[1].rstrip(" ,") == "dcache locks -o +session"
 
 
+@pytest.mark.parametrize("start, words", [("dcache ls --sort ", {"inserted", "key", "stored", "size", "expires"}),
+                                          ("dcache ls -s ", {"inserted", "key", "stored", "size", "expires"}),
+                                          ("dcache --color ", {"auto", "always", "never"})])
+def test_the_words_of_an_option_are_offered(shell, start, words):
+    option = start.split()[-1]
+    told = next(right for page in [help_pages.text("ls"), help_pages.text()] for left, right in
+                help_pages.items([line for lines in help_pages.sections(page).values() for line in lines])
+                if left.startswith("-") and option in left.replace(",", "").split())
+    assert all(word in told for word in words)
+    compare(shell, start, shell.press_tab(start)[0], words)
+
+
 def test_a_command_is_completed_behind_lock_run(shell, filled):
     assert shell.press_tab("dcache lock run report -- mktem")[1].rstrip() == "dcache lock run report -- mktemp"
-    (filled.base / "input-of-mine").touch()
     assert shell.press_tab("dcache lock run report -- cat inp")[1].rstrip().endswith(" cat input-of-mine")
     assert shell.press_tab("dcache lock run report -- cat --")[1].rstrip().endswith(" cat --")
 

@@ -84,7 +84,7 @@ def verbs():
     """Of the real binary, by name; one of two words is "lock run"."""
     found = {}
     for title, lines in sections(text()).items():
-        if title.startswith(("Examples", "Options", "Environment", "Exit status")):
+        if title.startswith(("Examples", "Options", "Environment", "Output", "Exit status")):
             continue
         for left, summary in items(lines):
             name, *aliases = left.split(", ")

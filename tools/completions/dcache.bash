@@ -11,7 +11,7 @@
 #   text            anything: nothing is offered
 # "..." repeats the kind before it; after "--" a command follows.
 _dcache_verbs=(
-  '|verb|--dir=dir --json -q --quiet --timeout=text --allow-shared --allow-network -h --help --version'
+  '|verb|--dir=dir --json --plain -q --quiet --color=auto/always/never --timeout=text --allow-shared --allow-network -h --help --version'
   'get|key|'
   'set|key text|-t=tag --tag=tag -e=text --expire=text'
   'add|key text|-t=tag --tag=tag -e=text --expire=text'
@@ -19,21 +19,29 @@ _dcache_verbs=(
   'delete|key ...|'
   'touch|key|-e=text --expire=text'
   'incr|key text|-i=text --initial=text -t=tag --tag=tag -e=text --expire=text'
-  'ls|key|-t=tag --tag=tag -a --any -l --long'
+  'ls|key|-t=tag --tag=tag -a --any -s=inserted/key/stored/size/expires --sort=inserted/key/stored/size/expires -r --reverse -l --long'
   'entry|key|'
   'tags||'
   'stats||'
+  'config|size_limit/policy text|'
   'evict|tag ...|-a --all'
   'expire||'
   'cull||'
   'clear||-y --yes'
   'check||--fix'
-  'lock run|lock -- ...|-s --shared -x --exclusive -n --nonblock -w=text --wait=text -E=text --conflict-exit-code=text --fair --lease=text --label=text -t=tag --tag=tag -v --verbose -c=text --command=text -o --close -F --no-fork --kill-after=text'
+  'backup|file|-f --force'
+  'restore|file|'
+  'export|file|-p=key --prefix=key -t=tag --tag=tag -a --any -f --force'
+  'import|file|-k --if-absent -t=tag --add-tag=tag -f=text --from=text'
+  'compact||'
+  'doctor||'
+  'bench||--seconds=text'
+  'lock run|lock -- ...|-s --shared -x --exclusive --permits=text -n --nonblock -w=text --wait=text -E=text --conflict-exit-code=text --fair --lease=text --label=text -t=tag --tag=tag -v --verbose -c=text --command=text -o --close -F --no-fork --kill-after=text'
   'lock ls|lock|-k=text --key=text -t=tag --tag=tag -s --stale --waiters -o=key,kind,mode,state,owner,pid,tid,command,since,age,lease,fence,count,waiting,label,tags,session,agent --columns=key,kind,mode,state,owner,pid,tid,command,since,age,lease,fence,count,waiting,label,tags,session,agent --watch'
   'lock show|lock|'
   'lock test|lock|'
   'lock wait|lock|-w=text --wait=text'
-  'lock acquire|lock|-s --shared -x --exclusive -n --nonblock -w=text --wait=text -E=text --conflict-exit-code=text --fair --lease=text --label=text -t=tag --tag=tag -v --verbose'
+  'lock acquire|lock|-s --shared -x --exclusive --permits=text -n --nonblock -w=text --wait=text -E=text --conflict-exit-code=text --fair --lease=text --label=text -t=tag --tag=tag -v --verbose'
   'lock renew|lock|--token=text --lease=text'
   'lock release|lock|--token=text'
   'lock clear|lock|--fence=text --force -s --stale -t=tag --tag=tag -a --all -y --yes --dry-run'
@@ -90,10 +98,10 @@ _dcache_dequote() {
 # is shown by dcache with a backslash, and is left out.
 _dcache_names() {
   case $1 in
-    key) timeout 2 dcache "${where[@]}" ls -- "$2" ;;
-    tag) timeout 2 dcache "${where[@]}" tags | sed '1d; s/^ *[0-9]*  //' ;;
-    lock) timeout 2 dcache "${where[@]}" locks -o key -- "$2" | sed '1d; /…/d' | uniq ;;
-  esac </dev/null 2>/dev/null | sed -n '/\\/d; /./p' | head -n 200
+    key) timeout 2 dcache "${where[@]}" --plain ls -- "$2" ;;
+    tag) timeout 2 dcache "${where[@]}" --plain tags ;;
+    lock) timeout 2 dcache "${where[@]}" --plain locks -o key -- "$2" | uniq ;;
+  esac </dev/null 2>/dev/null | cut -f 1 | sed -n '/\\/d; /./p' | head -n 200
 }
 
 # Adds the candidate $1, written so that the shell reads it as one word, if it begins with what was typed.

@@ -13,11 +13,11 @@ function __dcache_words
         switch $word
             case --
                 break
-            case --dir --timeout -t --tag -e --expire -i --initial -w --wait -E --conflict-exit-code -c --command --lease --label --fence --kill-after --token -k --key --columns
+            case --dir --timeout --color -t --tag -e --expire -i --initial -w --wait -E --conflict-exit-code -c --command --lease --label --fence --kill-after --token --key --columns --permits --sort -p --prefix --add-tag --from --seconds
                 set skip 1
-            case -o
-                # A flag of lock run.
-                contains -- "$seen" locks 'lock ls'; and set skip 1
+            case -f -k -o -s
+                # Flags of other verbs.
+                string match -qr '^(import .*-f|(locks|lock ls) .*-[ko]|ls .*-s)$' -- "$seen $word"; and set skip 1
             case '-*' help
             case '*'
                 set -a seen $word
@@ -84,12 +84,12 @@ function __dcache_names
     end
     switch $argv[1]
         case key
-            timeout 2 dcache $where ls -- (commandline -ct | string unescape)
+            timeout 2 dcache $where --plain ls -- (commandline -ct | string unescape)
         case tag
-            timeout 2 dcache $where tags | sed '1d; s/^ *[0-9]*  //'
+            timeout 2 dcache $where --plain tags
         case lock
-            timeout 2 dcache $where locks -o key -- (commandline -ct | string unescape) | sed '1d; /…/d' | uniq
-    end </dev/null 2>/dev/null | string match -rv '^~|\\\\' | head -n 200
+            timeout 2 dcache $where --plain locks -o key -- (commandline -ct | string unescape) | uniq
+    end </dev/null 2>/dev/null | cut -f 1 | string match -rv '^~|\\\\' | head -n 200
 end
 
 function __dcache_columns
@@ -103,6 +103,8 @@ complete -c dcache -f
 
 complete -c dcache -l dir -x -a '(__fish_complete_directories)' -d 'The cache\'s directory'
 complete -c dcache -l json -d 'Machine-readable output'
+complete -c dcache -l plain -d 'Output for scripts, with tabs'
+complete -c dcache -l color -x -a 'auto always never' -d Colors
 complete -c dcache -s q -l quiet -d 'Only data and errors'
 complete -c dcache -l timeout -x -d 'Longest wait for other writers'
 complete -c dcache -l allow-shared -d 'Accept a directory that others own or can write'
@@ -121,11 +123,19 @@ complete -c dcache -n __dcache_no_verb -a ls -d 'List the entries'
 complete -c dcache -n __dcache_no_verb -a entry -d 'Show all that is known about a key'
 complete -c dcache -n __dcache_no_verb -a tags -d 'List the tags in use'
 complete -c dcache -n __dcache_no_verb -a stats -d 'Show the numbers of the cache'
+complete -c dcache -n __dcache_no_verb -a config -d 'Show and change the stored settings'
 complete -c dcache -n __dcache_no_verb -a evict -d 'Remove the values that have a tag'
 complete -c dcache -n __dcache_no_verb -a expire -d 'Remove the values whose time is over'
 complete -c dcache -n __dcache_no_verb -a cull -d 'Remove values until the size limit is kept'
 complete -c dcache -n __dcache_no_verb -a clear -d 'Remove all values'
 complete -c dcache -n __dcache_no_verb -a check -d 'Look for damage, and mend it'
+complete -c dcache -n __dcache_no_verb -a backup -d 'Copy all values to one file'
+complete -c dcache -n __dcache_no_verb -a restore -d 'Make a cache from a backup'
+complete -c dcache -n __dcache_no_verb -a export -d 'Write entries as JSON Lines'
+complete -c dcache -n __dcache_no_verb -a import -d 'Store entries from JSON Lines'
+complete -c dcache -n __dcache_no_verb -a compact -d 'Give unused space back to the disk'
+complete -c dcache -n __dcache_no_verb -a doctor -d 'Tell what is wrong or slow, and the mend'
+complete -c dcache -n __dcache_no_verb -a bench -d 'Measure dcache on this disk beside raw SQLite'
 complete -c dcache -n __dcache_no_verb -a lock -d 'Run commands under locks, look at locks, clear them'
 complete -c dcache -n __dcache_no_verb -a locks -d 'List the locks and who holds them'
 complete -c dcache -n __dcache_no_verb -a help -d 'Tell more about a verb'
@@ -142,6 +152,8 @@ complete -c dcache -n '__dcache_no_verb lock' -a clear -d 'Remove a lock whose h
 
 # Arguments
 complete -c dcache -n '__dcache_first get set add pop touch incr ls entry' -a '(__dcache_names key)'
+complete -c dcache -n '__dcache_first config' -a 'size_limit policy'
+complete -c dcache -n '__dcache_first backup restore export import' -F
 complete -c dcache -n '__dcache_verb delete' -a '(__dcache_names key)'
 complete -c dcache -n '__dcache_verb evict' -a '(__dcache_names tag)'
 complete -c dcache -n '__dcache_first locks' -a '(__dcache_names lock)'
@@ -149,16 +161,25 @@ complete -c dcache -n '__dcache_first "lock run" "lock ls" "lock show" "lock tes
 complete -c dcache -n __dcache_command -a '(__dcache_complete_command)'
 
 # Options
-complete -c dcache -n '__dcache_verb set add incr ls locks "lock run" "lock ls" "lock acquire" "lock clear"' -s t -l tag -x -a '(__dcache_names tag)' -d 'A tag'
+complete -c dcache -n '__dcache_verb set add incr ls export locks "lock run" "lock ls" "lock acquire" "lock clear"' -s t -l tag -x -a '(__dcache_names tag)' -d 'A tag'
 complete -c dcache -n '__dcache_verb set add touch incr' -s e -l expire -x -d 'Life from now'
 complete -c dcache -n '__dcache_verb incr' -s i -l initial -x -d 'What a missing key starts from'
-complete -c dcache -n '__dcache_verb ls' -s a -l any -d 'Any of several tags will do'
+complete -c dcache -n '__dcache_verb ls export' -s a -l any -d 'Any of several tags will do'
+complete -c dcache -n '__dcache_verb ls' -s s -l sort -x -a 'inserted key stored size expires' -d 'The order'
+complete -c dcache -n '__dcache_verb ls' -s r -l reverse -d 'The last one first'
 complete -c dcache -n '__dcache_verb ls' -s l -l long -d 'Size, age, time left, format and tags too'
 complete -c dcache -n '__dcache_verb evict' -s a -l all -d 'Only values that have all of the tags'
 complete -c dcache -n '__dcache_verb clear' -s y -l yes -d 'Do not ask'
 complete -c dcache -n '__dcache_verb check' -l fix -d 'Mend what can be mended'
 complete -c dcache -n '__dcache_verb "lock run" "lock acquire"' -s s -l shared -d 'Together with others that ask for it shared'
 complete -c dcache -n '__dcache_verb "lock run" "lock acquire"' -s x -l exclusive -d Alone
+complete -c dcache -n '__dcache_verb backup export' -s f -l force -d 'Replace the file if it is there'
+complete -c dcache -n '__dcache_verb export' -s p -l prefix -x -a '(__dcache_names key)' -d 'Only keys that begin with it'
+complete -c dcache -n '__dcache_verb import' -s k -l if-absent -d 'Keep values of keys that are there'
+complete -c dcache -n '__dcache_verb import' -s t -l add-tag -x -a '(__dcache_names tag)' -d 'A tag for each value'
+complete -c dcache -n '__dcache_verb import' -s f -l from -x -d 'Begin with this line'
+complete -c dcache -n '__dcache_verb bench' -l seconds -x -d 'How long to measure'
+complete -c dcache -n '__dcache_verb "lock run" "lock acquire"' -l permits -x -d 'Together with others, at most so many'
 complete -c dcache -n '__dcache_verb "lock run" "lock acquire"' -s v -l verbose -d 'Say how long it waited and what it got'
 complete -c dcache -n '__dcache_verb "lock run" "lock acquire"' -s n -l nonblock -d 'Give up at once if it is held'
 complete -c dcache -n '__dcache_verb "lock run" "lock acquire" "lock wait"' -s w -l wait -x -d 'Wait at most so long'

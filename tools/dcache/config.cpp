@@ -137,7 +137,7 @@ Command build_config() {
               "  dcache config size_limit 500M && dcache cull\n"
               "  dcache config size_limit none\n"
               "  dcache config policy --plain\n",
-          .arguments = {positional("KEY", given->key, Times::optional, "the setting"),
+          .arguments = {positional("SETTING", given->key, Times::optional, "which one"),
                         positional("VALUE", given->value, Times::optional, "what it becomes")},
           .run = [given](Context& context) -> int {
             if (given->key && *given->key != kLimit && *given->key != kPolicy) refuse_key(*given->key);
