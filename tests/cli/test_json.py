@@ -34,6 +34,7 @@ CHECKS = {
     "count": is_count,
     "time": lambda value: is_number(value) and 1.7e9 < value < 1e11,
     "seconds": is_number,
+    "number": is_number,
     "bool": lambda value: isinstance(value, bool),
 }
 
@@ -98,6 +99,19 @@ def scene(dcache):
     yield "ls", []
     yield "tags", []
     yield "stats", []
+    yield "config", []
+    yield "config", ["size_limit", "10M"]
+    yield "config", ["size_limit"]
+    yield "config", ["policy"]
+    yield "stats", []
+    yield "doctor", []
+    yield "bench", ["--seconds", "0.1"]
+    yield "export", []
+    yield "export", [str(dcache.base / "values.jsonl")]
+    yield "import", [str(dcache.base / "values.jsonl")]
+    yield "backup", [str(dcache.base / "values.backup")]
+    yield "restore", [str(dcache.base / "values.backup"), "--dir", str(dcache.base / "restored")]
+    yield "compact", []
     yield "pop", [ODD]
     yield "delete", ["greeting"]
     yield "evict", ["demo"]
@@ -170,6 +184,13 @@ def test_lock_ls_writes_the_columns_that_are_asked_for(dcache):
 
 def test_each_verb_is_documented():
     assert set(help_pages.verbs()) == set(table()) | {"lock run"}
+
+
+def test_the_columns_of_plain_are_those_of_the_help():
+    page = {verb: re.findall(r"`(\w+)`", columns) for verb, columns in re.findall(r"^- `([a-z ]+)`: (`.+`)$", PAGE, re.M)}
+    real = {name: text.split("Columns of --plain:")[1].split("\n\n")[0].split() for name in help_pages.verbs()
+            if "Columns of --plain:" in (text := help_pages.text(*name.split()))}
+    assert page == real and len(page) > 5
 
 
 def test_a_single_document_is_a_single_line(dcache):
