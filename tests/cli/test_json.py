@@ -7,11 +7,12 @@ import pathlib
 import re
 import signal
 import sqlite3
+import subprocess
 
 import pytest
 
 import help_pages
-from conftest import wait_until
+from conftest import BINARY, wait_until
 
 PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "command.md").read_text()
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("|")]
@@ -191,6 +192,27 @@ def test_the_columns_of_plain_are_those_of_the_help():
     real = {name: text.split("Columns of --plain:")[1].split("\n\n")[0].split() for name in help_pages.verbs()
             if "Columns of --plain:" in (text := help_pages.text(*name.split()))}
     assert page == real and len(page) > 5
+
+
+def test_the_example_of_plain_does_what_it_says(dcache):
+    dcache("set", "tab\there", "hello")
+    dcache("set", "k", "v", "--tag", "t")
+    script = re.search(r"^```bash\n(.+?)^```$", PAGE, re.M | re.S).group(1)
+    path = os.path.dirname(BINARY) + os.pathsep + dcache.env["PATH"]
+    shown = subprocess.run(["bash", "-c", script], env=dcache.env | {"PATH": path}, capture_output=True, check=True)
+    assert (shown.stdout, shown.stderr) == (b"tab\there has 5 bytes\nk has 1 bytes\n", b"")
+
+
+def test_a_line_of_check_has_the_fields_of_the_table_in_their_order_in_plain_too(dcache):
+    dcache("set", "big", "-", input=b"x" * 100000)
+    for file in (dcache.dir / "values").glob("??/*/*"):
+        file.unlink()
+    lines = table()["check"]
+    objects = dcache("check", "--json").lines()
+    rows = [line.split("\t") for line in dcache("check", "--plain").out.decode().splitlines()]
+    assert [row[0] for row in rows] == ["finding", "summary"]
+    for row, fields, one in zip(rows, lines, objects):
+        assert row == [str(one[name]).replace("False", "false") for name in fields]
 
 
 def test_a_single_document_is_a_single_line(dcache):
