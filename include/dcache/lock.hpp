@@ -113,8 +113,9 @@ struct LockOptions {
   bool keep = false;
   /// Longest time that one grant may be held, renewals included: then it ends as a lease does.
   std::optional<Duration> max_hold = {};
-  /// Tries in one `lock()` call before Timeout: at first, and each time that it wakes up, which it does at
-  /// least four times a second. 0 = as many as the time allows.
+  /// Tries in one `lock()` call before Timeout: at first, and each time that it wakes up: when its turn may
+  /// have come, and at least four times a second while it is among the first who wait. 0 = as many as the
+  /// time allows.
   std::uint64_t max_tries = 0;
   /// Where nothing can wake a waiter (`Stats::board`).
   Backoff backoff = {};

@@ -356,7 +356,9 @@ void LockHandle::Impl::Attempt::doze(std::optional<std::uint32_t> seen) {
     static_cast<void>(pause_.wait());
     return;
   }
-  Deadline until = std::min(deadline_, locking::end_of_slice(slept_ - 1, look_.ahead));
+  const Deadline slice =
+      wish_.ticket != 0 ? locking::end_of_slice(slept_ - 1, look_.ahead) : locking::end_of_slice_outside();
+  Deadline until = std::min(deadline_, slice);
   if (look_.next) {
     const std::int64_t left = std::max<std::int64_t>(*look_.next - locking::boottime_us(), 0);
     until = std::min(until, locking::deadline_after(std::chrono::microseconds(left + 1)));

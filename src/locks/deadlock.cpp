@@ -61,12 +61,13 @@ class Graph {
       if (hold.lease || hold.keep || ended(hold, world_) || !excludes(hold.mode)) continue;
       all.push_back({{hold.who.session, hold.owner}, hold.fence, hold.count});
     }
-    // Permits are handed out in turn: who stands before takes none that are there for good.
-    for (const Wait& before : one.at->record.waiters) {
-      if (&before == &wait || wait.mode == Mode::permits) break;
-      if (!before.late && !is_dead(before) && excludes(before.mode)) {
-        all.push_back({{before.who.session, before.owner}, before.ticket, 0});
-      }
+    // A reader waits behind a writer, who waits for all holders. Others wait for the holders themselves.
+    if (wait.mode != Mode::shared) return all;
+    for (const Wait* before = &wait; before != one.at->record.waiters.data();) {
+      --before;
+      if (before->late || !excludes(before->mode) || is_dead(*before)) continue;
+      all.push_back({{before->who.session, before->owner}, before->ticket, 0});
+      break;
     }
     return all;
   }

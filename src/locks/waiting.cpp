@@ -20,6 +20,7 @@ constexpr int kSpins = 20;
 constexpr std::chrono::nanoseconds kLongestSleep = std::chrono::milliseconds(20);
 
 constexpr std::chrono::nanoseconds kFirstSlice = std::chrono::milliseconds(50);
+constexpr std::chrono::nanoseconds kOutsideSlice = std::chrono::milliseconds(500);
 constexpr int kLongestSlice = 4;  ///< in first ones
 constexpr int kFarthestSlice = 200;
 
@@ -64,6 +65,10 @@ Deadline end_of_slice(int slept, std::size_t ahead) {
   // A look costs more in a long queue, and those far behind have the less to look for.
   const auto far = static_cast<int>(std::min<std::size_t>(ahead / 4, kFarthestSlice));
   return now + kFirstSlice * std::max(far, std::min(slept + 1, kLongestSlice)) + up_to(kFirstSlice);
+}
+
+Deadline end_of_slice_outside() {
+  return std::chrono::steady_clock::now() + kOutsideSlice + up_to(kOutsideSlice / 2);
 }
 
 std::string seconds_text(Duration duration) {

@@ -145,6 +145,8 @@ def scene(dcache):
     # A lock that somebody waits for and nobody has, and one whose record is damaged.
     waiter_of_nobody(dcache)
     yield "lock ls", []
+    dcache("lock", "run", "free", "--", "true")
+    yield "lock log", []
     with sqlite3.connect(dcache.dir / "cache.db") as database:
         database.execute("UPDATE records SET value = x'00' WHERE key = CAST('nobody' AS BLOB)")
     database.close()

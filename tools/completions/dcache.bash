@@ -44,6 +44,7 @@ _dcache_verbs=(
   'lock acquire|lock|-s --shared -x --exclusive --permits=text -n --nonblock -w=text --wait=text -E=text --conflict-exit-code=text --fair --lease=text --label=text -t=tag --tag=tag -v --verbose'
   'lock renew|lock|--token=text --lease=text'
   'lock release|lock|--token=text'
+  'lock log|lock|-f --follow'
   'lock clear|lock|--fence=text --force -s --stale -t=tag --tag=tag -a --all -y --yes --dry-run'
   'locks|lock|-k=text --key=text -t=tag --tag=tag -s --stale --waiters -o=key,kind,mode,state,owner,pid,tid,command,since,age,lease,fence,count,waiting,label,tags,session,agent --columns=key,kind,mode,state,owner,pid,tid,command,since,age,lease,fence,count,waiting,label,tags,session,agent --watch'
   'help|verb|'

@@ -148,6 +148,7 @@ complete -c dcache -n '__dcache_no_verb lock' -a wait -d 'Wait until a lock is f
 complete -c dcache -n '__dcache_no_verb lock' -a acquire -d 'Take a lock, and keep it until it is released'
 complete -c dcache -n '__dcache_no_verb lock' -a renew -d 'Begin the lease of such a lock anew'
 complete -c dcache -n '__dcache_no_verb lock' -a release -d 'Give such a lock back'
+complete -c dcache -n '__dcache_no_verb lock' -a log -d 'Show what happened to locks'
 complete -c dcache -n '__dcache_no_verb lock' -a clear -d 'Remove a lock whose holder is gone'
 
 # Arguments
@@ -157,7 +158,7 @@ complete -c dcache -n '__dcache_first backup restore export import' -F
 complete -c dcache -n '__dcache_verb delete' -a '(__dcache_names key)'
 complete -c dcache -n '__dcache_verb evict' -a '(__dcache_names tag)'
 complete -c dcache -n '__dcache_first locks' -a '(__dcache_names lock)'
-complete -c dcache -n '__dcache_first "lock run" "lock ls" "lock show" "lock test" "lock wait" "lock acquire" "lock renew" "lock release" "lock clear"' -a '(__dcache_names lock)'
+complete -c dcache -n '__dcache_first "lock run" "lock ls" "lock show" "lock test" "lock wait" "lock acquire" "lock renew" "lock release" "lock log" "lock clear"' -a '(__dcache_names lock)'
 complete -c dcache -n __dcache_command -a '(__dcache_complete_command)'
 
 # Options
@@ -197,6 +198,7 @@ complete -c dcache -n '__dcache_verb locks "lock ls"' -s o -l columns -x -a '(__
 complete -c dcache -n '__dcache_verb locks "lock ls"' -l watch -d 'List anew every second'
 complete -c dcache -n '__dcache_verb locks "lock ls" "lock clear"' -s s -l stale -d 'Only locks whose holders have all ended'
 complete -c dcache -n '__dcache_verb locks "lock ls"' -l waiters -d 'A line for each who waits as well'
+complete -c dcache -n '__dcache_verb "lock log"' -s f -l follow -d 'Go on with what comes'
 complete -c dcache -n '__dcache_verb "lock clear"' -l fence -x -d 'Clear only the grant with this number'
 complete -c dcache -n '__dcache_verb "lock clear"' -l force -d 'Clear it although its holder may be alive'
 complete -c dcache -n '__dcache_verb "lock clear"' -s a -l all -d 'All locks'
