@@ -2,63 +2,12 @@
 //
 // SIGKILL of whoever holds or waits, at random moments.
 #include <algorithm>
-#include <memory>
 #include <random>
 
 #include "dcache/lock.hpp"
-#include "support/arena.hpp"
+#include "storm/crowd.hpp"
 #include "support/check.hpp"
 #include "support/outcome.hpp"
-#include "support/worker.hpp"
-
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-/// Processes that hold a lock for up to 3 ms at a time, again and again.
-class Crowd {
- public:
-  Crowd(const OneCache& one, std::uint64_t seed) : one_(one), arena_(one.dir / "arena"), seed_(seed) {}
-
-  Arena& arena() { return *arena_; }
-
-  void add() {
-    workers_.push_back({next_, std::make_unique<Worker>(std::vector<std::string>{
-                                   "storm", one_.path(), "k", "mixed", one_.dir / "arena",
-                                   std::to_string(next_), "1", "0", "3000", std::to_string(seed_)})});
-    ++next_;
-  }
-
-  void kill(std::size_t which) {
-    Member& member = workers_.at(which);
-    member.worker->kill();
-    arena_->killed.at(member.number) = true;
-    workers_.erase(workers_.begin() + static_cast<std::ptrdiff_t>(which));
-  }
-
-  /// Lets them come to an end by themselves.
-  void stop() {
-    arena_->stop = true;
-    for (const Member& member : workers_) {
-      CHECK(member.worker->try_line(30s) == "done");
-      CHECK(member.worker->wait() == 0);
-    }
-    workers_.clear();
-  }
-
- private:
-  struct Member {
-    std::size_t number;
-    std::unique_ptr<Worker> worker;
-  };
-  const OneCache& one_;
-  MappedArena arena_;
-  const std::uint64_t seed_;
-  std::size_t next_ = 0;
-  std::vector<Member> workers_;
-};
-
-}  // namespace
 
 TEST_SUITE_BEGIN("process");
 
@@ -70,7 +19,11 @@ TEST_CASE_FIXTURE(
   constexpr std::size_t kProcesses = 6;
   const int kills = rounds(200);
   REQUIRE(static_cast<std::size_t>(kills) + kProcesses < kMembers);
-  Crowd crowd(*this, seed);
+  // They hold it for up to 3 ms at a time.
+  Crowd crowd(*this, [&](const std::string& member, const std::string& arena) {
+    return std::vector<std::string>{"storm", path(), "k", "mixed", arena,
+                                    member,  "1",    "0", "3000",  std::to_string(seed)};
+  });
   Arena& arena = crowd.arena();
   for (std::size_t i = 0; i < kProcesses; ++i) crowd.add();
   REQUIRE(eventually([&] { return arena.grants > 20; }, 30s));
@@ -80,10 +33,10 @@ TEST_CASE_FIXTURE(
     CAPTURE(round);
     std::this_thread::sleep_for(std::chrono::microseconds(100 + random() % 49'900));
     crowd.kill(random() % kProcesses);
-    const auto killed = Clock::now();
+    const Stopwatch since;
     const std::uint64_t before = arena.grants;
     CHECK(eventually([&] { return arena.grants > before; }, 10s));
-    gaps.push_back(std::chrono::duration<double, std::milli>(Clock::now() - killed).count());
+    gaps.push_back(since.milliseconds());
     crowd.add();
   }
   crowd.stop();

@@ -8,6 +8,8 @@
 #include <chrono>
 #include <stdexcept>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace dcache::test {
 
@@ -20,13 +22,19 @@ std::uint64_t mark_of(std::uint32_t member, std::uint32_t thread) {
   return (member + std::uint64_t{1}) * kThreads + thread;
 }
 
+/// In a place: the weight, and above it a number that grows with every change.
+constexpr std::uint64_t kWeights = std::uint64_t{1} << 16U;
+
+/// Whoever stays longer than this in a place, alive, hangs.
+constexpr auto kLongestStay = std::chrono::seconds(10);
+
 }  // namespace
 
 /// Who finds the mark may be faster than who counts the killed.
 bool Arena::was_killed(std::uint64_t mark) const {
   const std::uint64_t member = mark / kThreads - 1;
   if (member >= kMembers) return false;
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  const auto end = std::chrono::steady_clock::now() + kLongestStay;
   while (!killed[member]) {
     if (std::chrono::steady_clock::now() >= end || inside != mark) return false;
     std::this_thread::sleep_for(std::chrono::microseconds(100));
@@ -55,6 +63,64 @@ void Arena::leave(std::uint32_t member, std::uint32_t thread, std::uint64_t coun
   inside = 0;
   ++granted[member];
   ++grants;
+}
+
+void Arena::weigh(std::uint32_t member, std::uint32_t thread, std::uint64_t weight, std::uint64_t capacity) {
+  const auto own = static_cast<std::uint32_t>(member * kSharers + thread);
+  std::uint32_t in_use = places_in_use;
+  while (in_use <= own && !places_in_use.compare_exchange_weak(in_use, own + 1)) {
+  }
+  places[own] = (places[own] / kWeights + 1) * kWeights + weight;
+  if (weight != 0 && is_overfull(own, capacity)) ++overlaps;
+}
+
+/// Two looks that are the same show who is inside at once. Of those whose end is not known yet, one that
+/// leaves was alive.
+bool Arena::is_overfull(std::uint32_t own, std::uint64_t capacity) {
+  using Seen = std::vector<std::pair<std::size_t, std::uint64_t>>;
+  const auto look = [&] {
+    Seen inside_now;
+    for (std::size_t i = 0; i < places_in_use; ++i) {
+      const std::uint64_t place = places[i];
+      if (place % kWeights != 0 && !killed[i / kSharers]) inside_now.emplace_back(i, place);
+    }
+    return inside_now;
+  };
+  Seen seen = look();
+  for (Seen next = look(); next != seen; next = look()) seen = std::move(next);
+  if (seen.size() > 1) ++together;
+
+  const auto weight_of = [](const Seen& all) {
+    std::uint64_t sum = 0;
+    for (const auto& [which, place] : all) sum += place % kWeights;
+    return sum;
+  };
+  if (weight_of(seen) <= capacity) return false;
+  const auto end = std::chrono::steady_clock::now() + kLongestStay;
+  std::erase_if(seen, [&](const auto& one) {
+    const auto& [which, place] = one;
+    while (which != own && places[which] == place && std::chrono::steady_clock::now() < end) {
+      if (killed[which / kSharers]) return true;
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+    return false;
+  });
+  return weight_of(seen) > capacity;
+}
+
+void Arena::note_grant(std::uint64_t newest_before, std::uint64_t new_fence, bool owner_died) {
+  if (new_fence <= newest_before) ++backwards;
+  std::uint64_t before = newest;
+  while (before < new_fence && !newest.compare_exchange_weak(before, new_fence)) {
+  }
+  if (owner_died) ++told;
+}
+
+bool Arena::killed_inside(std::uint32_t member) const {
+  for (std::size_t thread = 0; thread < kSharers; ++thread) {
+    if (places[member * kSharers + thread] % kWeights != 0) return true;
+  }
+  return false;
 }
 
 MappedArena::MappedArena(const std::filesystem::path& path) {

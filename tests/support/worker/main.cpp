@@ -69,7 +69,7 @@ std::string describe(const Error& error) {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 15> kModes{{
+constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 16> kModes{{
     {"open", open_mode},
     {"fill", fill_mode},
     {"read", read_mode},
@@ -83,6 +83,7 @@ constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 15>
     {"lease", lease_mode},
     {"load", load_mode},
     {"session", session_mode},
+    {"share", share_mode},
     {"storm", storm_mode},
     {"writer", writer_mode},
 }};

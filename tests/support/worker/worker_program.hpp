@@ -42,6 +42,8 @@ int fork_mode(const Arguments& arguments);       // WHAT DIR: forks, and says wh
 int load_mode(const Arguments& arguments);       // DIR ID OPERATIONS SEED: mixed work that checks itself
 int lease_mode(const Arguments& arguments);  // DIR ARENA MS: takes a lease and writes guarded, over and over
 int session_mode(const Arguments& arguments);  // DIR NAME: takes a lock of its own, and a shared one once
+int share_mode(
+    const Arguments& arguments);  // DIR KEY readers|permits ARENA MEMBER SEED: shares it, checks it
 int storm_mode(const Arguments&
                    arguments);  // DIR KEY KIND ARENA MEMBER THREADS TIMES HOLD SEED: wants a lock, checks it
 int writer_mode(const Arguments& arguments);  // DIR SEED PREFIX: writes for ever, acknowledging each write
