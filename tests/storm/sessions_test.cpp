@@ -8,6 +8,7 @@
 #include <set>
 
 #include "dcache/lock.hpp"
+#include "support/arena.hpp"
 #include "support/check.hpp"
 #include "support/worker.hpp"
 
@@ -84,6 +85,43 @@ TEST_CASE_FIXTURE(
   for (const LockInfo& info : left) CHECK(info.holders.at(0).state == Liveness::dead);
   for (const LockInfo& info : left) CHECK(clear_lock(cache, info.key) == Cleared::cleared);
   CHECK(cache.stats().locks == 0);
+}
+
+TEST_CASE_FIXTURE(OneCache,
+                  "many threads of several processes stand in one queue, and all of them get the lock") {
+  constexpr int kProcesses = 4;
+  const int threads = std::min(rounds(15), 20);
+  const int number = kProcesses * threads;
+  const std::filesystem::path file = dir / "arena";
+  MappedArena arena(file);
+  SyncLock lock(cache, "k");
+  lock.lock();
+  const auto start = std::chrono::steady_clock::now();
+  // First come, first served: by default the threads of a process stand in one place.
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (int member = 0; member < kProcesses; ++member) {
+    workers.push_back(std::make_unique<Worker>(std::vector<std::string>{
+        "storm", path(), "k", "fair", file, std::to_string(member), std::to_string(threads), "1", "0", "1"}));
+  }
+  const auto waiters = [&] { return locks(cache).at(0).waiters.size(); };
+  CHECK(eventually([&] { return waiters() == static_cast<std::size_t>(number); }, 60s));
+  const auto queued = std::chrono::steady_clock::now();
+  CHECK(arena->grants == 0);
+  CHECK(lock.release() == Release::released);
+  for (const auto& worker : workers) {
+    CHECK(worker->try_line(120s) == "done");
+    CHECK(worker->wait() == 0);
+  }
+  const auto end = std::chrono::steady_clock::now();
+  CHECK(arena->overlaps == 0);
+  CHECK(arena->backwards == 0);
+  CHECK(arena->counter == static_cast<std::uint64_t>(number));
+  CHECK(cache.stats().locks == 0);
+  const auto ms = [](auto duration) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  };
+  MESSAGE(number << " threads: the queue was full after " << ms(queued - start)
+                 << " ms, all had the lock after " << ms(end - queued) << " ms more");
 }
 
 TEST_SUITE_END();

@@ -99,7 +99,8 @@ bool Arena::is_overfull(std::uint32_t own, std::uint64_t capacity) {
   const auto end = std::chrono::steady_clock::now() + kLongestStay;
   std::erase_if(seen, [&](const auto& one) {
     const auto& [which, place] = one;
-    while (which != own && places[which] == place && std::chrono::steady_clock::now() < end) {
+    while (overlaps == 0 && which != own && places[which] == place &&
+           std::chrono::steady_clock::now() < end) {
       if (killed[which / kSharers]) return true;
       std::this_thread::sleep_for(std::chrono::microseconds(100));
     }
