@@ -23,6 +23,9 @@ namespace bench {
 
 namespace {
 
+/// Enough for all workers.
+constexpr std::ptrdiff_t kPermits = 256;
+
 void check(int result, const char* what) {
   if (result != 0) throw std::runtime_error(std::string(what) + " failed");
 }
@@ -145,6 +148,28 @@ class SetContender final : public Contender {
   Writes writes_;
 };
 
+/// A lock and unlock at once.
+template <class Lock, class Pair>
+class PairContender final : public Contender {
+ public:
+  template <class... More>
+  PairContender(const std::filesystem::path& directory, Pair pair, std::string_view key, More... more)
+      : cache_(directory / "cache"), lock_(cache_, key, more...), pair_(pair) {}
+  void lock() override { pair_(lock_); }
+  void unlock() override {}
+
+ private:
+  dcache::Cache cache_;
+  Lock lock_;
+  const Pair pair_;
+};
+
+template <class Lock, class Pair, class... More>
+std::unique_ptr<Contender> make_pair(const std::filesystem::path& directory, Pair pair, More... more) {
+  return std::make_unique<PairContender<Lock, Pair>>(directory, pair, more...,
+                                                     dcache::LockOptions{.timeout = dcache::forever});
+}
+
 }  // namespace
 
 const char* name_of(Kind kind) noexcept {
@@ -163,6 +188,14 @@ const char* name_of(Kind kind) noexcept {
       return "SQLite, busy timeout";
     case Kind::set:
       return "Cache::set";
+    case Kind::exclusive:
+      return "SyncLock";
+    case Kind::writing:
+      return "SyncRWLock";
+    case Kind::shared:
+      return "SyncRWLock, shared";
+    case Kind::permits:
+      return "Semaphore";
     case Kind::fair:
       break;
   }
@@ -183,6 +216,18 @@ std::unique_ptr<Contender> make_contender(Kind kind, const std::filesystem::path
       return std::make_unique<UpsertContender>(directory);
     case Kind::set:
       return std::make_unique<SetContender>(directory);
+    case Kind::exclusive:
+      return make_pair<dcache::SyncLock>(
+          directory, [](auto& lock) { lock.lock(), lock.unlock(); }, "exclusive");
+    case Kind::writing:
+      return make_pair<dcache::SyncRWLock>(
+          directory, [](auto& lock) { lock.lock(), lock.unlock(); }, "writing");
+    case Kind::shared:
+      return make_pair<dcache::SyncRWLock>(
+          directory, [](auto& lock) { lock.lock_shared(), lock.unlock_shared(); }, "shared");
+    case Kind::permits:
+      return make_pair<dcache::Semaphore>(
+          directory, [](auto& lock) { lock.acquire(), lock.release(); }, "permits", kPermits);
     case Kind::dcache:
     case Kind::fair:
       break;

@@ -17,9 +17,13 @@ enum class Kind {
   naive,   ///< the same with naps, as python-diskcache's Lock
   dcache,
   fair,  ///< SyncLock with `.fair`
-  // No locks, but writes: `lock` is one.
-  upsert,  ///< SQLite with its own busy timeout
-  set,     ///< Cache::set
+  // For Role::write, where `lock` is all of it.
+  upsert,     ///< SQLite with its own busy timeout
+  set,        ///< Cache::set
+  exclusive,  ///< SyncLock, locked and unlocked
+  writing,    ///< the same of SyncRWLock
+  shared,     ///< the same, shared
+  permits,    ///< the same of Semaphore, with enough permits for all
 };
 
 [[nodiscard]] const char* name_of(Kind kind) noexcept;

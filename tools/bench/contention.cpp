@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What whole processes meet: how long it takes to open a cache that exists, what several processes get of
-// one lock, how evenly many share it, and how soon it is free when its holder is killed.
+// one lock, how evenly many share it, how soon it is free when its holder is killed, and what readers and
+// permits cost.
 #include "contention.hpp"
 
 #include <algorithm>
@@ -20,19 +21,21 @@ namespace {
 constexpr std::string_view kUsage =
     "usage: bench-contention [--quick] [--dir DIR] [--only PART] [--runs N] [--seconds S] [--workers N,...]\n"
     "                        [--hold US,...] [--waiters N,...] [--rounds N]\n"
-    "  --only     one part: open, fights, fairness, kills or writers\n"
-    "  --runs     runs of each fight (5; fairness 3)\n"
-    "  --seconds  length of each (3)\n"
-    "  --workers  processes that fight for one lock (2,4,8)\n"
+    "  --only     one part: open, fights, fairness, kills, writers or sharing\n"
+    "  --runs     runs of each fight (5; others 3)\n"
+    "  --seconds  length of each (3; sharing 1)\n"
+    "  --workers  processes that fight for one lock (2,4,8; sharing 1,2,8)\n"
     "  --hold     microseconds for which each grant is held (0,100,1000; fairness 0,100)\n"
     "  --waiters  processes of the fairness part (64)\n"
     "  --rounds   holders killed (200)\n"
-    "  --quick    4 workers, holds of 0 and 1000 us, 3 runs of 0.5 s (fairness 1 of 2 s), 30 rounds";
+    "  --quick    4 workers, holds of 0 and 1000 us, 3 runs of 0.5 s (fairness 1 of 2 s), 30 rounds,\n"
+    "             1 run of sharing";
 
 struct Plan {
   bench::FightOptions fights{.workers = {2, 4, 8}, .holds = {0, 100, 1000}, .runs = 5, .seconds = 3};
   bench::FightOptions fairness{.workers = {64}, .holds = {0, 100}, .runs = 3, .seconds = 3};
   bench::FightOptions writers{.workers = {8}, .holds = {}, .runs = 3, .seconds = 3};
+  bench::FightOptions sharing{.workers = {1, 2, 8}, .holds = {}, .runs = 3, .seconds = 1};
   std::size_t rounds = 200;
 };
 
@@ -43,14 +46,17 @@ Plan read_plan(bench::Arguments& arguments) {
     plan.fairness.runs = 1;
     plan.fairness.seconds = 2;
     plan.writers.runs = 1;
+    plan.sharing.runs = 1;
     plan.rounds = 30;
   }
-  plan.fights.workers = arguments.numbers("--workers", plan.fights.workers);
+  if (const auto workers = arguments.numbers("--workers", {}); !workers.empty()) {
+    plan.fights.workers = plan.sharing.workers = workers;
+  }
   plan.fairness.workers = arguments.numbers("--waiters", plan.fairness.workers);
   const std::vector<std::size_t> holds = arguments.numbers("--hold", {});
   const std::size_t runs = arguments.numbers("--runs", {0}).front();
   const double seconds = arguments.number("--seconds", 0);
-  for (bench::FightOptions* options : {&plan.fights, &plan.fairness, &plan.writers}) {
+  for (bench::FightOptions* options : {&plan.fights, &plan.fairness, &plan.writers, &plan.sharing}) {
     if (!holds.empty()) options->holds = holds;
     if (runs > 0) options->runs = runs;
     if (seconds > 0) options->seconds = seconds;
@@ -70,7 +76,8 @@ int run(bench::Arguments& arguments) {
   const std::optional<std::string> parent = arguments.text("--dir");
   const std::optional<std::string> only = arguments.text("--only");
   arguments.finish(kUsage);
-  constexpr std::array<std::string_view, 5> kParts{"open", "fights", "fairness", "kills", "writers"};
+  constexpr std::array<std::string_view, 6> kParts{"open",  "fights",  "fairness",
+                                                   "kills", "writers", "sharing"};
   if (only && std::find(kParts.begin(), kParts.end(), *only) == kParts.end()) {
     throw std::invalid_argument("unknown part '" + *only + "'\n" + std::string(kUsage));
   }
@@ -82,6 +89,7 @@ int run(bench::Arguments& arguments) {
   if (wanted("fairness")) bench::measure_fairness(scratch.path(), plan.fairness);
   if (wanted("kills")) bench::measure_kills(scratch.path(), plan.rounds);
   if (wanted("writers")) bench::measure_writers(scratch.path(), plan.writers);
+  if (wanted("sharing")) bench::measure_sharing(scratch.path(), plan.sharing);
   return 0;
 }
 

@@ -28,6 +28,9 @@ void measure_fairness(const std::filesystem::path& directory, const FightOptions
 /// What every number of processes gets that write to one cache.
 void measure_writers(const std::filesystem::path& directory, const FightOptions& options);
 
+/// What shared grants and permits cost beside exclusive ones, alone and in every number of processes.
+void measure_sharing(const std::filesystem::path& directory, const FightOptions& options);
+
 /// How soon a waiting process holds the lock whose holder is killed.
 void measure_kills(const std::filesystem::path& directory, std::size_t rounds);
 

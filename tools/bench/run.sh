@@ -5,7 +5,8 @@
 #   tools/bench/run.sh sizes        values of 64 bytes to 1 MiB, beside raw SQLite and plain files
 #   tools/bench/run.sh bulk         evict, check and clear of up to a million values, and what a writer notices
 #   tools/bench/run.sh import       `dcache import` and `export` beside raw inserts
-#   tools/bench/run.sh contention   opening, and processes at one lock beside other locks (17 minutes; --quick 45 s)
+#   tools/bench/run.sh contention   opening, and processes at one lock beside other locks (18 minutes; --quick 1 minute;
+#                                   --only sharing 1 minute: readers and permits beside exclusive locks)
 #   tools/bench/run.sh layouts      the study behind the tables
 #   tools/bench/run.sh all          full, sizes, bulk, import, contention, layouts
 # What follows goes to the program: tools/bench/run.sh quick --json out.json. Times on a busy machine say little,
@@ -23,7 +24,7 @@ case "$what" in
   sizes | bulk | import | contention | layouts) programs=("bench-$what") ;;
   all) programs=('bench-pairs' 'bench-sizes' 'bench-bulk' 'bench-import' 'bench-contention' 'bench-layouts') ;;
   *)
-    sed -n '2,12s/^# *//p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,13s/^# *//p' "${BASH_SOURCE[0]}" >&2
     exit 64
     ;;
 esac
