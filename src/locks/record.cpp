@@ -277,7 +277,7 @@ Result acquire(const std::optional<LockRecord>& old, const Wish& wish, std::uint
   bool number_used = false;
   if (wish.queue == Queue::join && ticket == 0) {
     // Those behind the first may die unnoticed: nobody watches them but who comes next.
-    if (record.waiters.size() % kSweep == kSweep - 1) {
+    if (record.waiters.size() % kSweep == kSweep - 1 || record.waiters.size() >= kMostWaiters) {
       std::erase_if(record.waiters, [&](const Wait& wait) { return is_dead(wait, world); });
     }
     const Hold& hold = wish.hold;
