@@ -93,7 +93,7 @@ if command -v ccache >/dev/null; then
   ccache='ccache '
 fi
 sanitizer_tests='--no-suite gcc-only --timeout-multiplier 4'
-sanitizer_setup=(-Dwerror=true -Db_lundef=false -Dbenchmarks=disabled)
+sanitizer_setup=(-Dwerror=true -Doptimization=1 -Db_lundef=false -Dbenchmarks=disabled)
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1

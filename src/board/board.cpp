@@ -112,13 +112,13 @@ void Board::wake(Slot slot) noexcept {
 }
 
 void Board::add(std::size_t counter, std::uint64_t amount) noexcept {
-  if (const std::shared_ptr<platform::SharedMemory> memory = current()) {
+  if (const std::shared_ptr<platform::SharedMemory> memory = existing()) {
     counter_of(*memory, counter).fetch_add(amount, std::memory_order_relaxed);
   }
 }
 
 void Board::raise(std::size_t counter, std::uint64_t value) noexcept {
-  const std::shared_ptr<platform::SharedMemory> memory = current();
+  const std::shared_ptr<platform::SharedMemory> memory = existing();
   if (memory == nullptr) return;
   Counter& most = counter_of(*memory, counter);
   std::uint64_t seen = most.load(std::memory_order_relaxed);
@@ -127,10 +127,8 @@ void Board::raise(std::size_t counter, std::uint64_t value) noexcept {
 }
 
 std::uint64_t Board::counter(std::size_t counter) noexcept {
-  if (fork_generation_ != platform::fork_generation()) return 0;
-  platform::MutexLock lock(mutex_);
-  if (!have(Make::no) || memory_ == nullptr) return 0;
-  return counter_of(*memory_, counter).load(std::memory_order_relaxed);
+  const std::shared_ptr<platform::SharedMemory> memory = existing();
+  return memory != nullptr ? counter_of(*memory, counter).load(std::memory_order_relaxed) : 0;
 }
 
 bool Board::can_be_had() noexcept {
@@ -144,6 +142,18 @@ std::shared_ptr<platform::SharedMemory> Board::current() noexcept {
   if (fork_generation_ != platform::fork_generation()) return nullptr;
   platform::MutexLock lock(mutex_);
   return have(Make::yes) ? memory_ : nullptr;
+}
+
+/// The board if there is one: looked for ten times a second at most.
+std::shared_ptr<platform::SharedMemory> Board::existing() noexcept {
+  if (fork_generation_ != platform::fork_generation()) return nullptr;
+  platform::MutexLock lock(mutex_);
+  if (memory_ == nullptr) {
+    const std::int64_t now = platform::coarse_monotonic_ns();
+    if (now < look_for_one_) return nullptr;
+    look_for_one_ = now + kLookPeriod;
+  }
+  return have(Make::no) ? memory_ : nullptr;
 }
 
 bool Board::have(Make make) noexcept {

@@ -38,7 +38,8 @@ class Board {
   /// Moves the word, then wakes all who sleep on it.
   void wake(Slot slot) noexcept;
 
-  /// Counters that all processes share, as long as the board stays. Without one nothing is counted.
+  /// Counters that all processes share, as long as the board stays. Without one nothing is counted, and none
+  /// is made for that.
   void add(std::size_t counter, std::uint64_t amount) noexcept;
   /// Makes it `value` if it is less.
   void raise(std::size_t counter, std::uint64_t value) noexcept;
@@ -53,6 +54,7 @@ class Board {
   enum class Found { fit, missing, unfit, unusable };
 
   std::shared_ptr<platform::SharedMemory> current() noexcept;
+  std::shared_ptr<platform::SharedMemory> existing() noexcept;
   bool have(Make make) noexcept DCACHE_REQUIRES(mutex_);
   bool find(Make make) DCACHE_REQUIRES(mutex_);
   Found open() DCACHE_REQUIRES(mutex_);
@@ -70,6 +72,7 @@ class Board {
   std::shared_ptr<platform::SharedMemory> memory_ DCACHE_GUARDED_BY(mutex_);
   platform::FileId mapped_ DCACHE_GUARDED_BY(mutex_);
   std::int64_t look_again_ DCACHE_GUARDED_BY(mutex_) = 0;  ///< of the coarse clock
+  std::int64_t look_for_one_ DCACHE_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace dcache::board

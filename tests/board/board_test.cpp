@@ -196,7 +196,7 @@ TEST_CASE_FIXTURE(Place, "what is no file of ours is replaced, and what a link n
 
 TEST_CASE_FIXTURE(Place, "a board of a newer layout is left alone, and there is none for us") {
   std::string newer = bytes();
-  newer[offsetof(board::Header, layout)] = 2;
+  newer[offsetof(board::Header, layout)] = board::kLayout + 1;
   newer += "a section that we do not know";
   write_file(path(), newer);
   Board one = board();

@@ -101,6 +101,6 @@ def test_stats_tell_how_full_it_is(dcache):
     assert 100_000 < stats["bytes"] < 200_000
     assert stats["oldest"] == stats["newest"] == dcache("entry", "k", "--json").json()["stored"]
     shown = dcache("stats").out.decode()
-    assert "size limit:     1.0 MiB\n" in shown and f"full:           {int(stats['full'])} %\n" in shown
+    assert "size limit:        1.0 MiB\n" in shown and f"full:              {int(stats['full'])} %\n" in shown
     dcache("config", "size_limit", "none")
-    assert b"size limit:     none\nfull:           -\n" in dcache("stats").out
+    assert b"size limit:        none\nfull:              -\n" in dcache("stats").out

@@ -64,6 +64,7 @@ TEST_SUITE("process") {
     Worker worker({"shell", path()});
     REQUIRE(worker.line() == "ready");
     REQUIRE(worker.ask("lock k").starts_with("held "));
+    const std::string pid = std::to_string(worker.pid());
     worker.kill();
     SyncLock lock(cache, "k");
     CHECK(lock.try_lock_for(20s));
@@ -71,6 +72,6 @@ TEST_SUITE("process") {
     REQUIRE(events.size() == 1);
     CHECK(events[0].kind == LockEvent::Kind::taken_over);
     CHECK(events[0].fence == lock.fence());
-    CHECK(events[0].other == std::to_string(worker.pid()) + "-" + std::to_string(worker.pid()));
+    CHECK(events[0].other == pid + "-" + pid);
   }
 }

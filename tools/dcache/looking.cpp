@@ -105,8 +105,8 @@ Command build_stats() {
               "what counts against the size limit (`dcache config`), `full` that in percent of\n"
               "it; `free bytes` are room in the database for what is stored next. `oldest` and\n"
               "`newest` say when the entries were stored. What is said of locks was counted\n"
-              "since the file `board` was made: grants, those that had to be waited for, those\n"
-              "taken over from the dead, and those that were lost.",
+              "since somebody first waited for one: grants, those that had to be waited for,\n"
+              "those taken over from the dead, and those that were lost.",
           .examples =
               "  dcache stats\n"
               "  dcache stats --json | jq .entries\n",

@@ -156,6 +156,8 @@ int outlived(const std::string& directory, bool waiting) {
       tell("got it");
     });
     while (locks(cache).at(0).waiters.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    // The thread is asleep by then, and not inside the store: its child could not open it otherwise.
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   } else {
     lock.lock();
   }
