@@ -106,6 +106,9 @@ enum class Space : std::uint8_t { locks = 1, lock_log = 2 };
 
 /// What is counted for all users of a cache together. The last two keep the longest, in microseconds.
 enum class Counter : std::uint8_t { grants, contended, takeovers, lost, longest_wait, longest_hold };
+[[nodiscard]] constexpr bool keeps_longest(Counter counter) noexcept {
+  return counter == Counter::longest_wait || counter == Counter::longest_hold;
+}
 
 /// A walk over live entries in pages. It holds nothing open between pages.
 class Scan {

@@ -12,6 +12,7 @@
 
 #include "board/layout.hpp"
 #include "dcache/error.hpp"
+#include "platform/atomic.hpp"
 #include "platform/clock.hpp"
 #include "platform/file.hpp"
 #include "platform/fork.hpp"
@@ -118,11 +119,8 @@ void Board::add(std::size_t counter, std::uint64_t amount) noexcept {
 }
 
 void Board::raise(std::size_t counter, std::uint64_t value) noexcept {
-  const std::shared_ptr<platform::SharedMemory> memory = existing();
-  if (memory == nullptr) return;
-  Counter& most = counter_of(*memory, counter);
-  std::uint64_t seen = most.load(std::memory_order_relaxed);
-  while (seen < value && !most.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
+  if (const std::shared_ptr<platform::SharedMemory> memory = existing()) {
+    platform::raise(counter_of(*memory, counter), value);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "dcache/error.hpp"
 #include "locks/record_json.hpp"
 #include "platform/clock.hpp"
+#include "platform/process.hpp"
 
 namespace dcache::locking {
 
@@ -44,6 +45,10 @@ LockMode shown(Mode mode) noexcept {
 }  // namespace
 
 std::string name_of(std::string_view key) { return "lock '" + escape(key, kShownKey) + "'"; }
+
+std::string owner_name() {
+  return std::to_string(platform::pid()).append(1, '-').append(std::to_string(platform::tid()));
+}
 
 std::string described(Kind kind, std::uint64_t limit) {
   std::string text = kind == Kind::rlock || kind == Kind::rwlock ? "an " : "a ";
@@ -127,6 +132,18 @@ Changed change_record(Store& store, const detail::CacheState& state, std::string
   return changed;
 }
 
+Changed renew_grant(Store& store, const detail::CacheState& state, std::string_view key, const Agent& who,
+                    std::uint64_t fence, Duration lease, Deadline deadline) {
+  return change_record(
+      store, state, key,
+      [&](const std::optional<LockRecord>& old, std::uint64_t) {
+        const Hold* const own = find_hold(old, who);
+        const std::int64_t now = lease_clock_us(own != nullptr && own->keep);
+        return renew(old, who, fence, microseconds_after(now, lease), world_of(store));
+      },
+      deadline);
+}
+
 RecordChange change_of(const Result& result) {
   if (!result.changed) return {};
   if (!result.record) return {.kind = RecordChange::Kind::erase, .fence_used = result.number_used};
@@ -171,7 +188,7 @@ Holder describe(const Hold& hold, Store& store) {
   holder.fence = hold.fence;
   holder.since = Timestamp::from_unix_nanoseconds(hold.since * 1000);
   if (hold.lease) {
-    holder.lease_left = std::chrono::microseconds(*hold.lease - (hold.keep ? wall_us() : boottime_us()));
+    holder.lease_left = std::chrono::microseconds(*hold.lease - lease_clock_us(hold.keep));
   }
   holder.keep = hold.keep;
   holder.label = hold.label;

@@ -21,6 +21,9 @@ enum class Inside { refused, allowed };
 /// The store, for a lock operation on `key`. Throws Forked, and Misuse inside a transaction of this thread.
 Store& store_for(const detail::CacheState& state, std::string_view key, Inside inside = Inside::refused);
 
+/// "pid-tid" of the calling thread, for people.
+std::string owner_name();
+
 /// "lock 'KEY'", for messages.
 std::string name_of(std::string_view key);
 
@@ -54,6 +57,10 @@ Changed change_record(Store& store, const detail::CacheState& state, std::string
                       FunctionRef<Result(const std::optional<LockRecord>&, std::uint64_t number)> event,
                       Deadline deadline);
 
+/// Begins the lease of a grant anew: `lease` from now, by the clock that it runs by.
+Changed renew_grant(Store& store, const detail::CacheState& state, std::string_view key, const Agent& who,
+                    std::uint64_t fence, Duration lease, Deadline deadline);
+
 /// How the store is told of a result.
 RecordChange change_of(const Result& result);
 /// Wakes whose fate a stored result may have changed.
@@ -76,6 +83,8 @@ Waiter describe(const Wait& wait, Store& store);
 std::int64_t boottime_us() noexcept;
 /// Microseconds of the wall clock.
 std::int64_t wall_us() noexcept;
+/// The clock that leases run by: a kept grant's goes on after a reboot.
+inline std::int64_t lease_clock_us(bool keep) noexcept { return keep ? wall_us() : boottime_us(); }
 /// `from` + `duration`, or the end of time.
 std::int64_t microseconds_after(std::int64_t from, Duration duration) noexcept;
 

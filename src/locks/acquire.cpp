@@ -18,6 +18,7 @@
 #include "locks/log.hpp"
 #include "locks/record_json.hpp"
 #include "locks/waiting.hpp"
+#include "locks/watches.hpp"
 #include "platform/clock.hpp"
 
 namespace dcache {
@@ -72,7 +73,6 @@ class LockHandle::Impl::Attempt {
   Step stand_in_line();
   Step wait_for_turn();
   void doze(std::optional<std::uint32_t> seen);
-  void watch();
   void leave() noexcept;
   void tell();
   void count_grant(bool waited) const noexcept;
@@ -98,8 +98,8 @@ class LockHandle::Impl::Attempt {
   locking::Pause pause_{lock_.options_.backoff, deadline_, stop_};
   int slept_ = 0;
   steady_clock::time_point circle_look_ = steady_clock::time_point::max();
-  locking::Look look_;  ///< what the record said when it was last seen
-  std::vector<std::pair<std::string, std::shared_ptr<void>>> watched_;
+  locking::Look look_;        ///< what the record said when it was last seen
+  locking::Watches watches_;  ///< of those whose end changes our fate
 };
 
 /// Runs a transaction, which may have to wait for those of others: in slices if that must be broken off when
@@ -335,7 +335,7 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::wait_for_turn() {
     if (last) return Step::timeout;
     while (!look_.act) {
       tell();
-      if (slept_ > 0) watch();
+      if (slept_ > 0) watches_.set(store_, wish_.hold.who, look_.watch);
       doze(seen);
       check_stop();
       if (over()) break;
@@ -366,20 +366,6 @@ void LockHandle::Impl::Attempt::doze(std::optional<std::uint32_t> seen) {
   if (slept_ == 1) until = std::min(until, steady_clock::now() + kFirstSleep);
   if (thread_holds_any()) until = std::min(until, circle_look_);
   store_.sleep(wish_.hold.who.agent, *seen, until);
-}
-
-/// Has the death of those whose end changes our fate wake us.
-void LockHandle::Impl::Attempt::watch() {
-  const locking::Agent& self = wish_.hold.who;
-  std::vector<std::pair<std::string, std::shared_ptr<void>>> watched;
-  for (const std::string& session : look_.watch) {
-    if (session == self.session) continue;
-    const auto known =
-        std::find_if(watched_.begin(), watched_.end(), [&](const auto& one) { return one.first == session; });
-    watched.emplace_back(
-        session, known != watched_.end() ? std::move(known->second) : store_.watch(session, self.agent));
-  }
-  watched_ = std::move(watched);
 }
 
 /// A place in the queue is never left behind: who gives up tells those behind it.

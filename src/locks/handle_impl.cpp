@@ -36,7 +36,7 @@ std::shared_ptr<std::atomic<std::size_t>> taken_by_thread() {
 }
 
 bool lease_is_over(const locking::Hold& hold) {
-  return hold.lease && *hold.lease <= (hold.keep ? locking::wall_us() : locking::boottime_us());
+  return hold.lease && *hold.lease <= locking::lease_clock_us(hold.keep);
 }
 
 }  // namespace
@@ -95,8 +95,7 @@ locking::Wish LockHandle::Impl::wish(Store& store, locking::Mode mode, std::uint
   locking::Hold& hold = wish.hold;
   hold.mode = mode;
   hold.count = count;
-  hold.owner = std::to_string(platform::pid());
-  hold.owner.append(1, '-').append(std::to_string(platform::tid()));
+  hold.owner = locking::owner_name();
   hold.who = me(store);
   hold.keep = options_.keep;
   hold.label = options_.label;
@@ -134,37 +133,6 @@ void LockHandle::Impl::granted(const locking::Hold& hold, std::uint64_t count, s
   if (deeper) return;
   begin_renewal(hold);
   if (of_threads()) locking::note_grant(state_, key_, who_, fence_, renewal_);
-}
-
-void LockHandle::Impl::begin_renewal(const locking::Hold& hold) noexcept {
-  end_renewal();
-  if (!options_.renew || !hold.lease) return;
-  try {
-    renewal_ = locking::Renewal::start({.state = state_,
-                                        .key = key_,
-                                        .who = hold.who,
-                                        .fence = hold.fence,
-                                        .lease = options_.lease.value_or(forever),
-                                        .on_lost = options_.on_lost});
-  } catch (const std::exception& failed) {
-    state_->report(IoError(locking::name_of(key_) +
-                           ": its lease will not be renewed, as there can be no thread: " + failed.what()));
-  }
-}
-
-void LockHandle::Impl::end_renewal() noexcept {
-  if (renewal_ != nullptr) renewal_->end();
-  renewal_.reset();
-}
-
-/// While this is held the grant is not renewed, and nobody is told of its loss. Before `mutex_`.
-std::unique_lock<std::recursive_mutex> LockHandle::Impl::pause_renewal() const {
-  std::shared_ptr<locking::Renewal> renewal;
-  {
-    platform::MutexLock lock(mutex_);
-    renewal = renewal_;
-  }
-  return locking::Renewal::paused(renewal);
 }
 
 std::uint64_t LockHandle::Impl::take_overrun() {
@@ -205,8 +173,7 @@ void LockHandle::Impl::throw_failed(Failed why, Duration waited) const {
       const std::int64_t age = std::max<std::int64_t>(locking::wall_us() - hold.since, 0);
       text += " for " + locking::seconds_text(std::chrono::microseconds(age)) + " s";
       if (hold.lease) {
-        const std::int64_t now = hold.keep ? locking::wall_us() : locking::boottime_us();
-        const std::int64_t left = std::max<std::int64_t>(*hold.lease - now, 0);
+        const std::int64_t left = std::max<std::int64_t>(*hold.lease - locking::lease_clock_us(hold.keep), 0);
         text += hold.keep ? ", kept for another " : ", its lease ends in ";
         text += locking::seconds_text(std::chrono::microseconds(left)) + " s";
       }
@@ -379,50 +346,6 @@ void LockHandle::Impl::unlock(std::uint64_t count) {
     return;
   }
   throw_not_owner();
-}
-
-void LockHandle::Impl::renew() {
-  Store& store = locking::store_for(*state_, key_);
-  const locking::Agent self = me(store);
-  const std::uint64_t fence = held_fence(store, self);
-  if (fence == 0) throw_not_owner();
-  const auto throw_without_lease = [&] {
-    throw InvalidArgument(locking::name_of(key_) +
-                          " was taken without a lease, so there is none to renew: set LockOptions::lease");
-  };
-  if (!options_.lease && !options_.max_hold) throw_without_lease();
-  auto [result, bytes] = locking::change_record(
-      store, *state_, key_,
-      [&](const std::optional<locking::LockRecord>& old, std::uint64_t) {
-        // An adopted grant may be kept although this handle's are not, or the other way round.
-        const locking::Hold* const own = locking::find_hold(old, self);
-        const bool keep = own != nullptr ? own->keep : options_.keep;
-        const std::int64_t now = keep ? locking::wall_us() : locking::boottime_us();
-        const std::int64_t end = locking::microseconds_after(now, options_.lease.value_or(forever));
-        return locking::renew(old, self, fence, end, locking::world_of(store));
-      },
-      locking::deadline_after(state_->options().timeout));
-  if (result.outcome == locking::Outcome::refused) throw_without_lease();
-  const bool renewed = result.outcome == locking::Outcome::renewed;
-  bool news = false;
-  {
-    platform::MutexLock lock(mutex_);
-    if (fence_ == fence && levels_ > 0) {
-      if (const locking::Hold* const hold = locking::find_hold(result.record, self);
-          renewed && hold != nullptr) {
-        // As bytes and count go together: the thread may have gone deeper by another handle.
-        bytes_ = std::move(bytes);
-        count_ = hold->count;
-      }
-      news = !renewed && !known_lost();
-      lost_ = !renewed;
-    }
-  }
-  if (renewed) return;
-  if (news) tell_lost(fence);
-  throw LockLost(locking::name_of(key_) +
-                 " was lost, so its lease cannot be renewed: the lease or the longest "
-                 "hold had ended, or somebody cleared the lock");
 }
 
 void LockHandle::Impl::destroy() noexcept {

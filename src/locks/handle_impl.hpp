@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a lock handle keeps between its calls. Getting the lock is in acquire.cpp, all else in
-// handle_impl.cpp.
+// What a lock handle keeps between its calls. Getting the lock is in acquire.cpp, renewing leases in
+// handle_renewal.cpp, all else in handle_impl.cpp.
 #pragma once
 
 #include <atomic>

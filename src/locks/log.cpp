@@ -13,7 +13,6 @@
 #include "dcache/bytes.hpp"
 #include "dcache/store.hpp"
 #include "locks/access.hpp"
-#include "platform/process.hpp"
 
 namespace dcache {
 
@@ -84,6 +83,17 @@ std::vector<LockEvent> read(std::string_view log) {
   return events;
 }
 
+/// The number of the newest event that can be read; 0 if there is none.
+std::uint64_t last_number(std::string_view log) {
+  while (!log.empty()) {
+    const std::size_t before = log.rfind('\n', log.size() - 2);
+    const std::size_t start = log.size() < 2 || before == std::string_view::npos ? 0 : before + 1;
+    if (const auto event = parse(log.substr(start))) return event->number;
+    log = log.substr(0, start);
+  }
+  return 0;
+}
+
 }  // namespace
 
 std::string_view name(LockEvent::Kind kind) noexcept {
@@ -115,15 +125,14 @@ void locking::log_event(const detail::CacheState& state, LockEvent::Kind kind, s
     LockEvent event{.time = Timestamp::from_unix_nanoseconds(wall_us() * 1000),
                     .kind = kind,
                     .key = std::string(key),
-                    .owner = std::to_string(platform::pid()) + "-" + std::to_string(platform::tid()),
+                    .owner = owner_name(),
                     .fence = fence,
                     .other = std::move(other)};
     store.update_record(
         Space::lock_log, kLog,
         [&](const std::string* old, std::uint64_t) -> RecordChange {
           std::string log = old != nullptr ? *old : std::string();
-          const std::vector<LockEvent> events = read(log);
-          event.number = events.empty() ? 1 : events.back().number + 1;
+          event.number = last_number(log) + 1;
           auto lines = static_cast<std::size_t>(std::count(log.begin(), log.end(), '\n'));
           for (; lines >= kMostEvents; --lines) log.erase(0, log.find('\n') + 1);
           return {.kind = RecordChange::Kind::put, .bytes = std::move(log) + print(event)};

@@ -110,18 +110,11 @@ bool Renewal::renew() {
     return false;
   }
   Store& store = store_for(*state, grant_.key);
-  const Changed changed = change_record(
-      store, *state, grant_.key,
-      [&](const std::optional<LockRecord>& old, std::uint64_t) {
-        const Hold* const hold = find_hold(old, grant_.who);
-        const std::int64_t now = hold != nullptr && hold->keep ? wall_us() : boottime_us();
-        return locking::renew(old, grant_.who, grant_.fence, microseconds_after(now, grant_.lease),
-                              world_of(store));
-      },
-      Clock::now() + grant_.lease.nanoseconds() / 10);
+  const Changed changed = renew_grant(store, *state, grant_.key, grant_.who, grant_.fence, grant_.lease,
+                                      Clock::now() + grant_.lease.nanoseconds() / 10);
   const Hold* const hold = find_hold(changed.result.record, grant_.who);
   if (changed.result.outcome != Outcome::renewed || hold == nullptr) return false;
-  const std::int64_t left = *hold->lease - (hold->keep ? wall_us() : boottime_us());
+  const std::int64_t left = *hold->lease - lease_clock_us(hold->keep);
   end_ = Clock::now() + std::chrono::microseconds(left);
   last_ = hold->most && *hold->most <= *hold->lease;
   return true;

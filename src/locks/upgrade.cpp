@@ -12,6 +12,7 @@
 #include "locks/record_json.hpp"
 #include "locks/thread_end.hpp"
 #include "locks/waiting.hpp"
+#include "locks/watches.hpp"
 
 namespace dcache {
 
@@ -39,7 +40,7 @@ LockHandle::Impl::Failed LockHandle::Impl::upgrade(Deadline deadline) {
   };
 
   locking::Pause pause(options_.backoff, deadline, nullptr);
-  std::vector<std::pair<std::string, std::shared_ptr<void>>> watched;
+  locking::Watches watches;
   for (int slept = 0;; ++slept) {
     const std::optional<std::uint32_t> seen = store.wake_word(self.agent);
     const bool last = deadline != kNoDeadline && std::chrono::steady_clock::now() >= deadline;
@@ -70,15 +71,9 @@ LockHandle::Impl::Failed LockHandle::Impl::upgrade(Deadline deadline) {
         if (last) return Failed::timeout;
     }
     if (paused) paused.unlock();
-    std::vector<std::pair<std::string, std::shared_ptr<void>>> now;
-    for (const locking::Hold& hold : changed.result.record->holders) {
-      const std::string& session = hold.who.session;
-      const auto same = [&](const auto& one) { return one.first == session; };
-      if (session == self.session || std::any_of(now.begin(), now.end(), same)) continue;
-      const auto known = std::find_if(watched.begin(), watched.end(), same);
-      now.emplace_back(session, known != watched.end() ? known->second : store.watch(session, self.agent));
-    }
-    watched = std::move(now);
+    std::vector<std::string> holders;
+    for (const locking::Hold& hold : changed.result.record->holders) holders.push_back(hold.who.session);
+    watches.set(store, self, holders);
     if (seen) {
       store.sleep(self.agent, *seen, std::min(deadline, locking::end_of_slice(slept, 0)));
     } else {
@@ -103,7 +98,7 @@ void LockHandle::Impl::downgrade() {
   exchanged(*locking::find_hold(changed.result.record, self), std::move(changed.bytes), false);
 }
 
-/// The grant is as strong as it was not before; how deep it is has stayed.
+/// Notes a grant of another strength, as deep as before.
 void LockHandle::Impl::exchanged(const locking::Hold& hold, std::string bytes, bool owner_died) {
   platform::MutexLock lock(mutex_);
   if (levels_ == 0) return;  // this thread has it by another handle

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "dcache/error.hpp"
+#include "platform/atomic.hpp"
 #include "platform/clock.hpp"
 #include "store/deadline.hpp"
 #include "store/engines.hpp"
@@ -86,12 +87,10 @@ void MemoryStore::rollback() noexcept {
 
 void MemoryStore::count(Counter counter, std::uint64_t amount) noexcept {
   std::atomic<std::uint64_t>& own = counters_[static_cast<std::size_t>(counter)];
-  if (counter != Counter::longest_wait && counter != Counter::longest_hold) {
+  if (keeps_longest(counter)) {
+    platform::raise(own, amount);
+  } else {
     own.fetch_add(amount, std::memory_order_relaxed);
-    return;
-  }
-  std::uint64_t seen = own.load(std::memory_order_relaxed);
-  while (seen < amount && !own.compare_exchange_weak(seen, amount, std::memory_order_relaxed)) {
   }
 }
 

@@ -36,7 +36,7 @@ void SqliteStore::wake(std::string_view session, std::uint64_t agent) noexcept {
 
 void SqliteStore::count(Counter counter, std::uint64_t amount) noexcept {
   try {
-    if (counter == Counter::longest_wait || counter == Counter::longest_hold) {
+    if (keeps_longest(counter)) {
       board()->raise(static_cast<std::size_t>(counter), amount);
     } else {
       board()->add(static_cast<std::size_t>(counter), amount);
