@@ -43,7 +43,7 @@ std::string to_bytes(const Json& json) {
   return bytes;
 }
 
-std::string print(const LockEvent& event) {
+std::string line_of(const LockEvent& event) {
   return Json{{"number", event.number},   {"time", event.time.unix_nanoseconds()},
               {"kind", name(event.kind)}, {"key", to_json(event.key)},
               {"owner", event.owner},     {"fence", event.fence},
@@ -135,7 +135,7 @@ void locking::log_event(const detail::CacheState& state, LockEvent::Kind kind, s
           event.number = last_number(log) + 1;
           auto lines = static_cast<std::size_t>(std::count(log.begin(), log.end(), '\n'));
           for (; lines >= kMostEvents; --lines) log.erase(0, log.find('\n') + 1);
-          return {.kind = RecordChange::Kind::put, .bytes = std::move(log) + print(event)};
+          return {.kind = RecordChange::Kind::put, .bytes = std::move(log) + line_of(event)};
         },
         deadline_after(kPatience));
   } catch (const std::exception&) {

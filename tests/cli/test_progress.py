@@ -107,7 +107,7 @@ def test_a_share_of_the_whole_is_shown_where_it_is_known(dcache, tmp_path, verb)
         terminal.process.send_signal(signal.SIGSTOP)
         time.sleep(0.1)
         terminal.process.send_signal(signal.SIGCONT)
-        time.sleep(0.004)
+        time.sleep(0.001)
     assert terminal.end() == 0
     assert not re.search(rb"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f]", terminal.shown)
     doing = {"check": "checking", "compact": "compacting", "evict": "evicting", "clear": "clearing",

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How a grant ends: by lease, renewal or its refusal, keeping, release and clearing.
-#include <future>
 #include <mutex>
 #include <thread>
 
@@ -9,11 +8,6 @@
 #include "dcache/lock.hpp"
 
 namespace {
-
-template <class F>
-auto elsewhere(F f) {
-  return std::async(std::launch::async, f).get();
-}
 
 Duration left(const LockHandle& lock) { return lock.holder().value().lease_left.value(); }
 

@@ -8,11 +8,6 @@
 
 namespace {
 
-template <class F>
-auto elsewhere(F f) {
-  return std::async(std::launch::async, f).get();
-}
-
 /// Threads that count under a lock of their own each; fails if two were inside at once or a fence did not
 /// grow.
 template <class Lock>

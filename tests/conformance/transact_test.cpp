@@ -8,11 +8,6 @@
 namespace {
 
 /// What another thread gets from `f`.
-template <class F>
-auto elsewhere(F f) {
-  return std::async(std::launch::async, f).get();
-}
-
 /// Thrown by bodies that want to be undone.
 struct Undo : std::runtime_error {
   Undo() : std::runtime_error("undo") {}

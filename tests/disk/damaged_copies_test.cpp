@@ -4,9 +4,9 @@
 // copy is used. Whatever comes of it is the right value, a miss or an error of ours: never wrong bytes, a
 // crash or a hang.
 //
-// DCACHE_MUTANTS says how many copies (1000). Copy number i depends on seed + i alone, and on the undamaged
-// cache, which is kept with the failed copy: DCACHE_MUTANT_OF=that/cache DCACHE_TEST_SEED=seed+i
-// DCACHE_MUTANTS=1 repeats it.
+// There are 250 copies, times DCACHE_TEST_FACTOR. Copy number i depends on seed + i alone, and on the
+// undamaged cache, which is kept with the failed copy: DCACHE_MUTANT_OF=that/cache DCACHE_TEST_SEED=seed+i
+// repeats it.
 #include <unistd.h>
 
 #include <csignal>
@@ -352,11 +352,11 @@ void copy_cache(const fs::path& from, const fs::path& to) {
 TEST_CASE("a damaged copy of a cache gives right values, misses or errors") {
   const TempDir dir;
   const std::uint64_t seed = new_seed();
-  const char* const given = std::getenv("DCACHE_MUTANTS");
-  const int mutants = given != nullptr ? std::atoi(given) : 1000;
   std::vector<fs::path> originals;
+  int mutants = rounds(250);
   if (const char* original = std::getenv("DCACHE_MUTANT_OF")) {
     originals.assign(3, original);
+    mutants = 1;
   } else {
     originals = {dir / "log", dir / "database", dir / "both"};
     make_cache(originals[0], true, false);

@@ -5,16 +5,6 @@
 #include "support/check.hpp"
 #include "support/worker.hpp"
 
-namespace {
-
-Worker shell(const std::string& path) {
-  Worker worker({"shell", path});
-  REQUIRE(worker.line() == "ready");
-  return worker;
-}
-
-}  // namespace
-
 TEST_SUITE_BEGIN("process");
 
 TEST_CASE_FIXTURE(OneCache, "a kept grant stays when its process unlocks, ends or is killed") {

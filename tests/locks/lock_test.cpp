@@ -11,11 +11,6 @@
 namespace {
 
 /// Runs `f` on another thread and returns what it returns.
-template <class F>
-auto elsewhere(F&& f) {
-  return std::async(std::launch::async, std::forward<F>(f)).get();
-}
-
 }  // namespace
 
 TEST_CASE_FIXTURE(OneCache, "a lock is held from lock to unlock") {

@@ -17,6 +17,19 @@
 
 namespace dcache::test {
 
+// What agents ask for.
+inline constexpr Ask kLock{};
+inline constexpr Ask kFair{.fair = true};
+inline constexpr Ask kRlock{.kind = locking::Kind::rlock};
+inline constexpr Ask kLeased{.lease = true};
+inline constexpr Ask kKept{.lease = true, .keep = true};
+inline constexpr Ask kRead{.kind = locking::Kind::rwlock, .mode = locking::Mode::shared};
+inline constexpr Ask kLeasedRead{.kind = locking::Kind::rwlock, .mode = locking::Mode::shared, .lease = true};
+inline constexpr Ask kWrite{.kind = locking::Kind::rwlock};
+inline constexpr Ask kOne{.kind = locking::Kind::semaphore, .mode = locking::Mode::permits};
+inline constexpr Ask kFairOne{.kind = locking::Kind::semaphore, .mode = locking::Mode::permits, .fair = true};
+inline constexpr Ask kTwo{.kind = locking::Kind::semaphore, .mode = locking::Mode::permits, .count = 2};
+
 /// A world to explore. What is bounded is so in all, not for each agent.
 struct Setting {
   std::string name;

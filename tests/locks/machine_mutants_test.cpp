@@ -14,15 +14,7 @@ using namespace dcache::locking;
 
 namespace {
 
-using Record = std::optional<LockRecord>;
-
-constexpr Ask kLock{};
-constexpr Ask kFair{.fair = true};
-constexpr Ask kLeased{.lease = true};
-constexpr Ask kRead{.kind = Kind::rwlock, .mode = Mode::shared};
-constexpr Ask kWrite{.kind = Kind::rwlock};
-constexpr Ask kOne{.kind = Kind::semaphore, .mode = Mode::permits};
-constexpr Ask kTwo{.kind = Kind::semaphore, .mode = Mode::permits, .count = 2};
+using Recorded = std::optional<LockRecord>;
 
 Setting three(const Ask& ask) { return {.name = "", .agents = {{ask}, {ask}, {ask}}}; }
 
@@ -48,7 +40,7 @@ std::string caught(const Setting& setting, const Machine& machine) {
 template <class F>
 Machine with_acquire(F&& spoil) {
   Machine machine;
-  machine.acquire = [spoil](const Record& record, const Wish& wish, std::uint64_t number,
+  machine.acquire = [spoil](const Recorded& record, const Wish& wish, std::uint64_t number,
                             const World& world) {
     Result result = acquire(record, wish, number, world);
     spoil(record, wish, result);
@@ -60,7 +52,7 @@ Machine with_acquire(F&& spoil) {
 template <class F>
 Machine with_release(F&& spoil) {
   Machine machine;
-  machine.release = [spoil](const Record& record, const Agent& who, std::optional<std::uint64_t> fence,
+  machine.release = [spoil](const Recorded& record, const Agent& who, std::optional<std::uint64_t> fence,
                             std::uint64_t count, const World& world) {
     Result result = release(record, who, fence, count, world);
     spoil(result);
@@ -72,7 +64,7 @@ Machine with_release(F&& spoil) {
 template <class F>
 Machine with_look(F&& spoil) {
   Machine machine;
-  machine.look = [spoil](const Record& record, const Wish& wish, const World& world) {
+  machine.look = [spoil](const Recorded& record, const Wish& wish, const World& world) {
     Look seen = look(record, wish, world);
     spoil(record, seen);
     return seen;
@@ -81,7 +73,7 @@ Machine with_look(F&& spoil) {
 }
 
 /// Nobody who waits is dead; holders are.
-World blind(const Record& record, const World& world) {
+World blind(const Recorded& record, const World& world) {
   World other = world;
   other.alive = [record, world](const std::string& session) {
     const bool waits = record && std::any_of(record->waiters.begin(), record->waiters.end(),
@@ -95,7 +87,7 @@ World blind(const Record& record, const World& world) {
 
 TEST_CASE("a machine that lets anybody release is caught") {
   Machine machine;
-  machine.release = [](const Record& record, const Agent& who, std::optional<std::uint64_t> fence,
+  machine.release = [](const Recorded& record, const Agent& who, std::optional<std::uint64_t> fence,
                        std::uint64_t count, const World& world) {
     if (!record || record->holders.empty()) return release(record, who, fence, count, world);
     const Hold& hold = record->holders.front();
@@ -109,7 +101,7 @@ TEST_CASE("a machine that lets anybody release is caught") {
 }
 
 TEST_CASE("a machine that grants under an old fence is caught") {
-  const Machine machine = with_acquire([](const Record& before, const Wish&, Result& result) {
+  const Machine machine = with_acquire([](const Recorded& before, const Wish&, Result& result) {
     if (result.outcome != Outcome::granted || !before) return;
     result.number_used = false;
     result.record->fence = result.record->holders.back().fence = before->fence;
@@ -119,13 +111,13 @@ TEST_CASE("a machine that grants under an old fence is caught") {
 
 TEST_CASE("a machine that forgets to say that it used its number is caught") {
   const Machine machine =
-      with_acquire([](const Record&, const Wish&, Result& result) { result.number_used = false; });
+      with_acquire([](const Recorded&, const Wish&, Result& result) { result.number_used = false; });
   CHECK(has(caught(three(kLock), machine), "I2"));
 }
 
 TEST_CASE("a machine that takes a lock from a live holder is caught") {
   Machine machine;
-  machine.acquire = [](const Record& record, const Wish& wish, std::uint64_t number, const World& world) {
+  machine.acquire = [](const Recorded& record, const Wish& wish, std::uint64_t number, const World& world) {
     World other = world;
     other.alive = [&](const std::string& session) {
       const bool taken = record && record->waiters.size() > 1 && !record->holders.empty() &&
@@ -139,7 +131,7 @@ TEST_CASE("a machine that takes a lock from a live holder is caught") {
 
 TEST_CASE("a machine that lets a writer in beside readers, or too many permits out, is caught") {
   Machine machine;
-  machine.acquire = [](const Record& record, const Wish& wish, std::uint64_t number, const World& world) {
+  machine.acquire = [](const Recorded& record, const Wish& wish, std::uint64_t number, const World& world) {
     Wish other = wish;
     if (record && wish.kind == Kind::rwlock) other.hold.mode = Mode::shared;
     if (wish.kind == Kind::semaphore) other.hold.count = 1;
@@ -156,7 +148,7 @@ TEST_CASE("a machine that lets a writer in beside readers, or too many permits o
 
 TEST_CASE("a machine that lets a fair waiter be overtaken is caught") {
   Machine machine;
-  machine.acquire = [](const Record& record, const Wish& wish, std::uint64_t number, const World& world) {
+  machine.acquire = [](const Recorded& record, const Wish& wish, std::uint64_t number, const World& world) {
     if (!record || !is_free(*record, wish.hold.mode, wish.hold.count, world)) {
       return acquire(record, wish, number, world);
     }
@@ -174,18 +166,18 @@ TEST_CASE("a machine that lets a fair waiter be overtaken is caught") {
 
 TEST_CASE("a machine that does not pass over the dead who wait is caught") {
   Machine machine;
-  machine.acquire = [](const Record& record, const Wish& wish, std::uint64_t number, const World& world) {
+  machine.acquire = [](const Recorded& record, const Wish& wish, std::uint64_t number, const World& world) {
     return acquire(record, wish, number, blind(record, world));
   };
-  machine.release = [](const Record& record, const Agent& who, std::optional<std::uint64_t> fence,
+  machine.release = [](const Recorded& record, const Agent& who, std::optional<std::uint64_t> fence,
                        std::uint64_t count, const World& world) {
     return release(record, who, fence, count, blind(record, world));
   };
-  machine.cancel = [](const Record& record, std::uint64_t ticket, const World& world) {
+  machine.cancel = [](const Recorded& record, std::uint64_t ticket, const World& world) {
     return cancel(record, ticket, blind(record, world));
   };
   CHECK(has(caught(dying(three(kLock)), machine), "I6"));
-  machine.look = [](const Record& record, const Wish& wish, const World& world) {
+  machine.look = [](const Recorded& record, const Wish& wish, const World& world) {
     return look(record, wish, blind(record, world));
   };
   CHECK(has(caught(dying(three(kLock)), machine), "L2"));
@@ -207,24 +199,24 @@ TEST_CASE("a machine whose release makes the next waiter the holder is caught") 
 }
 
 TEST_CASE("a machine whose first waiter watches no holder is caught") {
-  const Machine machine = with_look([](const Record& record, Look& seen) {
+  const Machine machine = with_look([](const Recorded& record, Look& seen) {
     if (seen.ahead == 0 && record && !record->holders.empty()) seen.watch.clear();
   });
   CHECK(has(caught(dying(three(kLock)), machine), "L1"));
 }
 
 TEST_CASE("a machine whose waiters do not watch the one before them is caught") {
-  const Machine machine = with_look([](const Record&, Look& seen) {
+  const Machine machine = with_look([](const Recorded&, Look& seen) {
     if (seen.ahead > 0 && !seen.next) seen.watch.clear();
   });
   CHECK(has(caught(dying(three(kLock)), machine), "L1"));
 }
 
 TEST_CASE("a machine that wakes nobody when a waiter leaves is caught") {
-  Machine machine = with_acquire([](const Record&, const Wish& wish, Result& result) {
+  Machine machine = with_acquire([](const Recorded&, const Wish& wish, Result& result) {
     if (wish.queue == Queue::leave) result.wake.clear();
   });
-  machine.cancel = [](const Record& record, std::uint64_t ticket, const World& world) {
+  machine.cancel = [](const Recorded& record, std::uint64_t ticket, const World& world) {
     Result result = cancel(record, ticket, world);
     result.wake.clear();
     return result;
@@ -245,14 +237,14 @@ TEST_CASE("a machine whose release of a part wakes nobody is caught") {
 }
 
 TEST_CASE("a machine that lets in one reader and does not wake the next is caught") {
-  const Machine machine = with_acquire([](const Record&, const Wish& wish, Result& result) {
+  const Machine machine = with_acquire([](const Recorded&, const Wish& wish, Result& result) {
     if (result.outcome == Outcome::granted && wish.hold.mode == Mode::shared) result.wake.clear();
   });
   CHECK(has(caught({.name = "", .agents = {{kRead}, {kRead}, {kWrite}}}, machine), "L1"));
 }
 
 TEST_CASE("a machine that never forgives one that was late is caught") {
-  const Machine machine = with_acquire([](const Record& before, const Wish& wish, Result& result) {
+  const Machine machine = with_acquire([](const Recorded& before, const Wish& wish, Result& result) {
     if (!before || !result.record) return;
     for (const Wait& wait : before->waiters) {
       for (Wait& now : result.record->waiters) {
@@ -264,14 +256,14 @@ TEST_CASE("a machine that never forgives one that was late is caught") {
 }
 
 TEST_CASE("a machine that tells nobody of a lease is caught") {
-  const Machine machine = with_acquire([](const Record&, const Wish& wish, Result& result) {
+  const Machine machine = with_acquire([](const Recorded&, const Wish& wish, Result& result) {
     if (result.outcome == Outcome::granted && wish.hold.lease) result.wake.clear();
   });
   CHECK(has(caught(three(kLeased), machine), "L1"));
 }
 
 TEST_CASE("a machine whose waiters do not look again when a lease or a turn ends is caught") {
-  const Machine machine = with_look([](const Record&, Look& seen) { seen.next.reset(); });
+  const Machine machine = with_look([](const Recorded&, Look& seen) { seen.next.reset(); });
   CHECK(has(caught(three(kLeased), machine), "L1"));
   Setting stopped = three(kLock);
   stopped.stops = 1;
@@ -279,7 +271,7 @@ TEST_CASE("a machine whose waiters do not look again when a lease or a turn ends
 }
 
 TEST_CASE("a machine that tells nobody of permits that went out is caught") {
-  const Machine machine = with_acquire([](const Record&, const Wish& wish, Result& result) {
+  const Machine machine = with_acquire([](const Recorded&, const Wish& wish, Result& result) {
     if (result.outcome == Outcome::granted && wish.hold.mode == Mode::permits && !result.record->turn) {
       result.wake.clear();
     }
@@ -289,15 +281,15 @@ TEST_CASE("a machine that tells nobody of permits that went out is caught") {
 }
 
 TEST_CASE("a machine whose newcomers and waiters do not wake whose turn it is is caught") {
-  Machine machine = with_acquire([](const Record& before, const Wish&, Result& result) {
+  Machine machine = with_acquire([](const Recorded& before, const Wish&, Result& result) {
     if (result.outcome == Outcome::busy && before && before->turn) result.wake.clear();
   });
-  machine.look = with_look([](const Record&, Look& seen) { seen.wake.reset(); }).look;
+  machine.look = with_look([](const Recorded&, Look& seen) { seen.wake.reset(); }).look;
   CHECK(has(caught(dying(three(kLock)), machine), "L1"));
 }
 
 TEST_CASE("a machine whose waiters do not watch the late ones before them is caught") {
-  const Machine machine = with_look([](const Record& record, Look& seen) {
+  const Machine machine = with_look([](const Recorded& record, Look& seen) {
     if (!record) return;
     for (const Wait& wait : record->waiters) {
       if (wait.late) std::erase(seen.watch, wait.who.session);
@@ -312,17 +304,17 @@ TEST_CASE("a machine without turns is caught when one is stopped") {
     return result;
   };
   Machine machine;
-  machine.acquire = [=](const Record& record, const Wish& wish, std::uint64_t number, const World& world) {
+  machine.acquire = [=](const Recorded& record, const Wish& wish, std::uint64_t number, const World& world) {
     return no_turn(acquire(record, wish, number, world));
   };
-  machine.release = [=](const Record& record, const Agent& who, std::optional<std::uint64_t> fence,
+  machine.release = [=](const Recorded& record, const Agent& who, std::optional<std::uint64_t> fence,
                         std::uint64_t count, const World& world) {
     const Result result = release(record, who, fence, count, world);
     Result without = no_turn(result);
     without.wake = result.wake;
     return without;
   };
-  machine.cancel = [=](const Record& record, std::uint64_t ticket, const World& world) {
+  machine.cancel = [=](const Recorded& record, std::uint64_t ticket, const World& world) {
     return no_turn(cancel(record, ticket, world));
   };
   Setting setting = three(kLock);
@@ -337,12 +329,12 @@ TEST_CASE("a release that makes no offer does no harm, as the next who comes or 
   Setting setting = dying(three(kLock));
   CHECK(explore(setting, machine).violation.empty());
   setting.stops = 1;
-  setting.most = 500'000 * static_cast<std::size_t>(rounds(1));
+  setting.most = static_cast<std::size_t>(rounds(500'000));
   CHECK(explore(setting, machine).violation.empty());
 }
 
 TEST_CASE("a machine that marks a waiter as late and does not wake it is caught") {
-  const Machine machine = with_acquire([](const Record& before, const Wish&, Result& result) {
+  const Machine machine = with_acquire([](const Recorded& before, const Wish&, Result& result) {
     if (!before || !result.record) return;
     for (const Wait& wait : result.record->waiters) {
       for (const Wait& old : before->waiters) {

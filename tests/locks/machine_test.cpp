@@ -14,18 +14,6 @@ using namespace dcache::locking;
 
 namespace {
 
-constexpr Ask kLock{};
-constexpr Ask kFair{.fair = true};
-constexpr Ask kRlock{.kind = Kind::rlock};
-constexpr Ask kLeased{.lease = true};
-constexpr Ask kKept{.lease = true, .keep = true};
-constexpr Ask kRead{.kind = Kind::rwlock, .mode = Mode::shared};
-constexpr Ask kLeasedRead{.kind = Kind::rwlock, .mode = Mode::shared, .lease = true};
-constexpr Ask kWrite{.kind = Kind::rwlock};
-constexpr Ask kOne{.kind = Kind::semaphore, .mode = Mode::permits};
-constexpr Ask kFairOne{.kind = Kind::semaphore, .mode = Mode::permits, .fair = true};
-constexpr Ask kTwo{.kind = Kind::semaphore, .mode = Mode::permits, .count = 2};
-
 /// `night` in place of `day` in a nightly run.
 std::size_t at_night(std::size_t night, std::size_t day) { return rounds(1) > 1 ? night : day; }
 unsigned few_at_night(unsigned night, unsigned day) { return rounds(1) > 1 ? night : day; }
@@ -33,7 +21,7 @@ unsigned few_at_night(unsigned night, unsigned day) { return rounds(1) > 1 ? nig
 /// By day only the beginning of the larger worlds is explored.
 void check_all(const std::vector<Setting>& settings) {
   for (Setting setting : settings) {
-    setting.most = std::min(setting.most, at_night(60'000'000, 200'000));
+    setting.most = std::min(setting.most, at_night(60'000'000, static_cast<std::size_t>(rounds(200'000))));
     const Report report = explore(setting);
     MESSAGE(setting.name << ": " << report.states
                          << std::string(report.whole ? " states" : " states and more"));

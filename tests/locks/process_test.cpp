@@ -13,12 +13,6 @@
 
 namespace {
 
-Worker shell(const std::string& path) {
-  Worker worker({"shell", path});
-  REQUIRE(worker.line() == "ready");
-  return worker;
-}
-
 /// Four processes that count in one file, each `times` times.
 void check_counting(const OneCache& one, const std::string& kind, int times) {
   CAPTURE(kind);

@@ -9,11 +9,6 @@
 
 namespace {
 
-template <class F>
-auto elsewhere(F&& f) {
-  return std::async(std::launch::async, std::forward<F>(f)).get();
-}
-
 std::uint64_t levels(const SyncRLock& lock) {
   const auto holder = lock.holder();
   return holder ? holder->count : 0;

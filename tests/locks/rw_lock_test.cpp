@@ -6,15 +6,6 @@
 #include "support/check.hpp"
 #include "support/database.hpp"
 
-namespace {
-
-template <class F>
-void elsewhere(F f) {
-  std::thread(f).join();
-}
-
-}  // namespace
-
 TEST_CASE_FIXTURE(OneCache, "readers hold a lock together, and a writer alone") {
   SyncRWLock lock(cache, "k");
   SyncRWLock other(cache, "k");

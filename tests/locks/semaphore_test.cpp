@@ -10,15 +10,6 @@
 #include "support/database.hpp"
 #include "support/worker.hpp"
 
-namespace {
-
-template <class F>
-void elsewhere(F f) {
-  std::thread(f).join();
-}
-
-}  // namespace
-
 TEST_CASE_FIXTURE(OneCache, "as many permits are out as there are, and no more") {
   Semaphore a(cache, "k", 3);
   Semaphore b(cache, "k", 3);

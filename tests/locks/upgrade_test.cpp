@@ -10,11 +10,6 @@
 
 namespace {
 
-template <class F>
-void elsewhere(F f) {
-  std::thread(f).join();
-}
-
 bool is_upgrading(const Cache& cache) {
   // A newcomer is kept out although only readers hold the lock.
   SyncRWLock probe(const_cast<Cache&>(cache), "k");

@@ -23,7 +23,7 @@ std::uint64_t bytes_of(const std::string& path, const char* name) {
   return fs::file_size(fs::path(path) / name);
 }
 
-struct Stop {};
+struct StopCompacting {};
 
 }  // namespace
 
@@ -79,9 +79,9 @@ TEST_CASE_FIXTURE(OneCache, "a compact that is stopped leaves the cache as it wa
   int calls = 0;
   CHECK_THROWS_AS(cache.compact({.on_progress =
                                      [&](std::uint64_t, std::uint64_t) {
-                                       if (++calls == 3) throw Stop();
+                                       if (++calls == 3) throw StopCompacting();
                                      }}),
-                  Stop);
+                  StopCompacting);
   CHECK(cache.size() == 15'000);
   CHECK(bytes_of(path(), "cache.db-wal") <= 8 << 20);
   CHECK(cache.check().problems.empty());

@@ -15,7 +15,7 @@ namespace {
 const std::string kPattern = "a pattern that is nowhere else";
 
 /// A closed cache whose log is empty, so that all of it is in cache.db.
-void make_cache(const fs::path& path, const SetOptions& options = {}) {
+void make_one_entry_cache(const fs::path& path, const SetOptions& options = {}) {
   {
     Cache cache(path);
     cache.set("before", "b", {.tags = "t"});
@@ -57,7 +57,7 @@ TEST_CASE("a bit that flips in a stored value is Corrupt, and set mends it") {
   const TempDir dir;
   for (const int bit : {0, 3, 7}) {
     const fs::path path = dir / std::to_string(bit);
-    make_cache(path);
+    make_one_entry_cache(path);
     std::string bytes = read_file(path / "cache.db");
     const std::size_t at = bytes.find(kPattern);
     REQUIRE(at != std::string::npos);
@@ -71,7 +71,7 @@ TEST_CASE("a bit that flips in a stored value is Corrupt, and set mends it") {
 
 TEST_CASE("erase mends a damaged value as well") {
   const TempDir dir;
-  make_cache(dir / "cache", {.tags = "t"});
+  make_one_entry_cache(dir / "cache", {.tags = "t"});
   change(dir / "cache", "value = CAST(value || x'00' AS BLOB)");
   Cache cache(dir / "cache");
   CHECK_THROWS_AS(static_cast<void>(cache.get("k")), Corrupt);
@@ -91,7 +91,7 @@ TEST_CASE("whatever changes in a row is Corrupt: value, time of storing, expiry,
         "tags = CAST(tags || x'010078' AS BLOB)", "sum = sum + 1", "sum = ~sum", "sum = 0"}) {
     CAPTURE(std::string(assignment));
     const fs::path path = dir / std::to_string(number++);
-    make_cache(path, {.expire = 1h, .tags = {"one", "two"}});
+    make_one_entry_cache(path, {.expire = 1h, .tags = {"one", "two"}});
     change(path, assignment);
     check_corrupt_and_mend(path);
   }
@@ -99,17 +99,17 @@ TEST_CASE("whatever changes in a row is Corrupt: value, time of storing, expiry,
 
 TEST_CASE("an expiry that is damaged into the past is a miss, and one that appears from nowhere is Corrupt") {
   const TempDir dir;
-  make_cache(dir / "past", {.expire = 1h});
+  make_one_entry_cache(dir / "past", {.expire = 1h});
   change(dir / "past", "expires = 5");
   CHECK(Cache(dir / "past").get("k") == std::nullopt);
-  make_cache(dir / "future");
+  make_one_entry_cache(dir / "future");
   change(dir / "future", "expires = stored + (1 << 50)");
   check_corrupt_and_mend(dir / "future");
 }
 
 TEST_CASE("a row that answers for another key is Corrupt") {
   const TempDir dir;
-  make_cache(dir / "cache");
+  make_one_entry_cache(dir / "cache");
   Database(dir / "cache" / "cache.db")
       .run(
           "DELETE FROM entries WHERE key = CAST('before' AS BLOB); UPDATE entries SET key = CAST('before' AS "
@@ -122,7 +122,7 @@ TEST_CASE("a row that answers for another key is Corrupt") {
 
 TEST_CASE("tags that lead nowhere are passed over") {
   const TempDir dir;
-  make_cache(dir / "cache");
+  make_one_entry_cache(dir / "cache");
   Database(dir / "cache" / "cache.db")
       .run("INSERT INTO tags VALUES(CAST('t' AS BLOB), 999), (CAST('u' AS BLOB), 1)");
   Cache cache(dir / "cache");

@@ -3,17 +3,31 @@
 // Processes that visit an arena again and again, and are killed.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "support/arena.hpp"
 #include "support/check.hpp"
+#include "support/outcome.hpp"
 #include "support/worker.hpp"
 
 namespace dcache::test {
+
+/// From a kill to what comes of it.
+class Stopwatch {
+ public:
+  [[nodiscard]] double milliseconds() const {
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
 
 class Crowd {
  public:
@@ -39,6 +53,28 @@ class Crowd {
     return number;
   }
 
+  /// Kills one after the other at random moments, and has another in its place. Fails the test when nobody
+  /// gets in after a kill, or two are inside at once. Returns, in order of size, the milliseconds from each
+  /// kill to the next visit that came to its end.
+  std::vector<double> kill_at_random(int kills, std::mt19937_64& random,
+                                     const std::function<void(std::uint32_t)>& killed = {}) {
+    std::vector<double> gaps;
+    for (int round = 0; round < kills && !failed_so_far(); ++round) {
+      CAPTURE(round);
+      REQUIRE(arena_->overlaps == 0);
+      std::this_thread::sleep_for(std::chrono::microseconds(100 + random() % 49'900));
+      const std::uint32_t member = kill(random() % workers_.size());
+      const Stopwatch since;
+      if (killed) killed(member);
+      const std::uint64_t before = arena_->grants;
+      CHECK(eventually([&] { return arena_->grants > before; }, 10s));
+      gaps.push_back(since.milliseconds());
+      add();
+    }
+    std::sort(gaps.begin(), gaps.end());
+    return gaps;
+  }
+
   /// Lets them come to an end by themselves.
   void stop() {
     arena_->stop = true;
@@ -59,17 +95,6 @@ class Crowd {
   const Arguments arguments_;
   std::uint32_t next_ = 0;
   std::vector<Member> workers_;
-};
-
-/// From a kill to what comes of it.
-class Stopwatch {
- public:
-  [[nodiscard]] double milliseconds() const {
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace dcache::test

@@ -12,14 +12,14 @@
 
 namespace {
 
-struct Crowd {
+struct Group {
   std::string kind;
   int processes;
   int threads;  ///< in each process
   int total;    ///< grants, of all
 };
 
-void check_exclusion(const OneCache& one, const Crowd& crowd) {
+void check_exclusion(const OneCache& one, const Group& crowd) {
   CAPTURE(crowd.kind);
   const std::filesystem::path file = one.dir / ("arena-" + crowd.kind + std::to_string(crowd.threads));
   MappedArena arena(file);

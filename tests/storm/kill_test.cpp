@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // SIGKILL of whoever holds or waits, at random moments.
-#include <algorithm>
 #include <random>
 
 #include "dcache/lock.hpp"
@@ -28,17 +27,7 @@ TEST_CASE_FIXTURE(
   for (std::size_t i = 0; i < kProcesses; ++i) crowd.add();
   REQUIRE(eventually([&] { return arena.grants > 20; }, 30s));
 
-  std::vector<double> gaps;  // milliseconds from a kill to the next visit that comes to its end
-  for (int round = 0; round < kills && !failed_so_far(); ++round) {
-    CAPTURE(round);
-    std::this_thread::sleep_for(std::chrono::microseconds(100 + random() % 49'900));
-    crowd.kill(random() % kProcesses);
-    const Stopwatch since;
-    const std::uint64_t before = arena.grants;
-    CHECK(eventually([&] { return arena.grants > before; }, 10s));
-    gaps.push_back(since.milliseconds());
-    crowd.add();
-  }
+  const std::vector<double> gaps = crowd.kill_at_random(kills, random);
   crowd.stop();
   CHECK(arena.overlaps == 0);
   CHECK(arena.backwards == 0);
@@ -53,7 +42,6 @@ TEST_CASE_FIXTURE(
                         << " waiters");
   }
   CHECK(cache.stats().locks == 0);
-  std::sort(gaps.begin(), gaps.end());
   MESSAGE(gaps.size() << " kills, " << arena.grants.load()
                       << " grants; from a kill to the end of the next visit: " << gaps.at(gaps.size() / 2)
                       << " ms in the middle, " << gaps.back() << " ms at most; seed " << seed);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // SIGKILL of readers, writers and those who have permits, at random moments.
-#include <algorithm>
 #include <functional>
 
 #include "dcache/rw_lock.hpp"
@@ -28,18 +27,8 @@ void check_sharing(const OneCache& one, const std::string& kind, const std::func
   for (std::size_t i = 0; i < kProcesses; ++i) crowd.add();
   REQUIRE(eventually([&] { return arena.grants > 20 || arena.overlaps > 0; }, 30s));
   int inside = 0;
-  std::vector<double> gaps;  // milliseconds from a kill to the next visit that comes to its end
-  for (int round = 0; round < kills && !failed_so_far(); ++round) {
-    CAPTURE(round);
-    REQUIRE(arena.overlaps == 0);
-    std::this_thread::sleep_for(std::chrono::microseconds(100 + random() % 49'900));
-    if (arena.killed_inside(crowd.kill(random() % kProcesses))) ++inside;
-    const Stopwatch since;
-    const std::uint64_t before = arena.grants;
-    CHECK(eventually([&] { return arena.grants > before; }, 10s));
-    gaps.push_back(since.milliseconds());
-    crowd.add();
-  }
+  const std::vector<double> gaps = crowd.kill_at_random(
+      kills, random, [&](std::uint32_t member) { inside += arena.killed_inside(member) ? 1 : 0; });
   crowd.stop();
   CHECK(arena.overlaps == 0);
   CHECK(arena.backwards == 0);
@@ -50,7 +39,6 @@ void check_sharing(const OneCache& one, const std::string& kind, const std::func
   CHECK(ended.milliseconds() < 10'000);
   CHECK(one.cache.stats().locks == 0);
   REQUIRE_FALSE(gaps.empty());
-  std::sort(gaps.begin(), gaps.end());
   MESSAGE(kind << ": " << gaps.size() << " kills, " << inside << " of them inside, " << arena.told.load()
                << " told of a death, " << arena.grants.load() << " visits, " << arena.together.load()
                << " times together; from a kill to the end of the next visit: " << gaps.at(gaps.size() / 2)

@@ -5,14 +5,17 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <cstdlib>
+#include <future>
 #include <random>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "dcache/cache.hpp"
 #include "dcache/error.hpp"
@@ -29,6 +32,12 @@ struct OneCache {
 
   [[nodiscard]] std::string path() const { return (dir / "cache").native(); }
 };
+
+/// What `f` returns, or throws, on a thread of its own.
+template <class F>
+auto elsewhere(F&& f) {
+  return std::async(std::launch::async, std::forward<F>(f)).get();
+}
 
 /// The text of the E that `f` throws; fails the test if it throws none.
 template <class E, class F>
@@ -72,10 +81,11 @@ bool eventually(F&& condition, std::chrono::milliseconds limit = 10s) {
   return std::random_device{}();
 }
 
-/// How often a long test runs its body: `quick`, times DCACHE_TEST_FACTOR where that is set.
+/// How often a long test runs its body: `quick`, times DCACHE_TEST_FACTOR where that is set: many at night, a
+/// part of it where everything is slow.
 [[nodiscard]] inline int rounds(int quick) {
   const char* factor = std::getenv("DCACHE_TEST_FACTOR");
-  return factor != nullptr ? quick * std::atoi(factor) : quick;
+  return factor != nullptr ? std::max(1, static_cast<int>(quick * std::atof(factor))) : quick;
 }
 
 }  // namespace dcache::test

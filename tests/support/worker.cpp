@@ -155,6 +155,12 @@ int Worker::wait() {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+Worker shell(const std::string& path) {
+  Worker worker({"shell", path});
+  if (worker.line() != "ready") throw std::runtime_error("the shell of " + path + " is not ready");
+  return worker;
+}
+
 std::vector<std::string> run_worker(const std::vector<std::string>& arguments) {
   Worker worker(arguments);
   std::vector<std::string> lines = worker.rest();

@@ -53,6 +53,9 @@ class Worker {
   std::string buffer_;
 };
 
+/// A worker that does what it is told, with the cache at `path`.
+Worker shell(const std::string& path);
+
 /// Runs a worker to its end and returns its lines; throws std::runtime_error unless it exits with 0.
 std::vector<std::string> run_worker(const std::vector<std::string>& arguments);
 

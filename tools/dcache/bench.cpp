@@ -34,6 +34,8 @@ constexpr std::array kMeasured = {Measured{"get", "get"},
 constexpr std::size_t kEntries = 10'000;
 constexpr std::size_t kValueBytes = 128;
 constexpr int kRuns = 5;
+/// What is shorter takes as long: a slice of each operation on each side, a few times.
+constexpr double kShortest = 1;
 
 std::atomic<int> interrupted_by{0};
 static_assert(std::atomic<int>::is_always_lock_free);
@@ -91,13 +93,14 @@ void measure(Context& context, double seconds, const std::filesystem::path& scra
                   Table::Layout::stream);
   bench::Arena arena(scratch, kEntries, kValueBytes, {.allow_network = context.globals().allow_network});
   const std::vector<bench::Work> works = bench::works();
-  const double run = seconds / (kMeasured.size() * kRuns);
+  const int runs = seconds < 2 * kShortest ? 1 : kRuns;
+  const double run = seconds / (kMeasured.size() * static_cast<double>(runs));
   for (const Measured& measured : kMeasured) {
     const auto work = std::find_if(works.begin(), works.end(),
                                    [&](const bench::Work& one) { return one.name == measured.work; });
     if (work == works.end()) continue;
     bench::Times times;
-    for (int i = 0; i < kRuns; ++i) {
+    for (int i = 0; i < runs; ++i) {
       if (interrupted_by != 0) return;
       arena.run(*work, run, times);
     }
@@ -117,7 +120,7 @@ int run_bench(Context& context, double seconds) {
   const Interruptible interruptible;
   const std::unique_ptr<bench::Scratch> scratch = make_scratch(place);
   context.note("measuring in " + in_quotes(place.native()) + "; this takes about " +
-               short_duration(std::chrono::duration<double>(seconds)));
+               short_duration(std::chrono::duration<double>(std::max(seconds, kShortest))));
   try {
     measure(context, seconds, scratch->path());
   } catch (const Error&) {
@@ -149,7 +152,8 @@ Command build_bench() {
               "  dcache bench\n"
               "  dcache bench --dir /mnt/fast/cache --seconds 30\n"
               "  dcache bench --json | jq 'select(.ratio > 1.5)'\n",
-          .arguments = {option("--seconds", "TIME", *length, "how long to measure (default 10s)")},
+          .arguments = {option("--seconds", "TIME", *length,
+                               "how long to measure (default 10s; takes 1s at least)")},
           .run = [length](Context& context) -> int {
             constexpr Duration kLongest = std::chrono::hours(1);
             const Duration time = length->value_or(std::chrono::seconds(10));

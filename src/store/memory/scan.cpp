@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t kPageRows = 100;
 
 /// Rows looked at before others are let in.
-constexpr std::size_t kRowsAtOnce = 1000;
+constexpr std::size_t kMostLookedAt = 1000;
 
 /// The first key behind all those that begin with `prefix`; none = the prefix is the end of the alphabet.
 std::optional<std::string> behind(std::string prefix) {
@@ -117,7 +117,7 @@ class MemoryScan final : public Scan {
     const auto end = last(rows);
     auto row = key_ ? rows.upper_bound(*key_) : rows.lower_bound(filter_.prefix);
     std::size_t looked_at = 0;
-    for (; row != end && found.size() < kPageRows && looked_at < kRowsAtOnce; ++row, ++looked_at) {
+    for (; row != end && found.size() < kPageRows && looked_at < kMostLookedAt; ++row, ++looked_at) {
       add(row->first, row->second.seen(view));
     }
     ended_ = row == end;
@@ -130,7 +130,7 @@ class MemoryScan final : public Scan {
     const auto end = rows.lower_bound(filter_.prefix);
     auto row = key_ ? rows.lower_bound(*key_) : last(rows);
     std::size_t looked_at = 0;
-    for (; row != end && found.size() < kPageRows && looked_at < kRowsAtOnce; ++looked_at) {
+    for (; row != end && found.size() < kPageRows && looked_at < kMostLookedAt; ++looked_at) {
       --row;
       add(row->first, row->second.seen(view));
     }

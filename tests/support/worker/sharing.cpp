@@ -16,7 +16,7 @@ namespace dcache::test {
 
 namespace {
 
-constexpr auto kPatience = std::chrono::minutes(1);
+constexpr auto kSharingPatience = std::chrono::minutes(1);
 
 /// A thread that comes and goes.
 class Guest {
@@ -70,9 +70,9 @@ class Reader final : public Guest {
   Reader(Cache& cache, const std::string& key, Arena& arena, std::uint32_t member, std::uint32_t thread,
          std::uint64_t seed)
       : Guest(arena, member, thread, seed),
-        locks_{SyncRWLock(cache, key, {.timeout = kPatience}),
-               SyncRWLock(cache, key, {.timeout = kPatience, .fair = true})},
-        plain_(cache, key, {.timeout = kPatience}) {
+        locks_{SyncRWLock(cache, key, {.timeout = kSharingPatience}),
+               SyncRWLock(cache, key, {.timeout = kSharingPatience, .fair = true})},
+        plain_(cache, key, {.timeout = kSharingPatience}) {
     capacity_ = kAll;
   }
 
@@ -117,8 +117,8 @@ class Taker final : public Guest {
   Taker(Cache& cache, const std::string& key, Arena& arena, std::uint32_t member, std::uint32_t thread,
         std::uint64_t seed)
       : Guest(arena, member, thread, seed),
-        semaphores_{Semaphore(cache, key, kPermits, {.timeout = kPatience}),
-                    Semaphore(cache, key, kPermits, {.timeout = kPatience, .fair = true})} {
+        semaphores_{Semaphore(cache, key, kPermits, {.timeout = kSharingPatience}),
+                    Semaphore(cache, key, kPermits, {.timeout = kSharingPatience, .fair = true})} {
     capacity_ = kPermits;
   }
 
