@@ -81,7 +81,7 @@ format() {
 }
 
 tidy() {
-  configure build/tidy clang clang++ &&
+  configure build/tidy clang clang++ -Db_pch=false &&
     run-clang-tidy -quiet -p build/tidy "^$PWD/(src|tools|examples)/.*\.cpp$"
 }
 
@@ -93,11 +93,12 @@ if command -v ccache >/dev/null; then
   ccache='ccache '
 fi
 sanitizer_tests='--no-suite gcc-only --timeout-multiplier 4'
-# Several files compiled as one take a third of the time; that each compiles alone, gcc has shown.
-sanitizer_setup=(-Dwerror=true -Doptimization=1 -Dunity=on -Dunity_size=12 -Db_lundef=false -Dbenchmarks=disabled)
+# Several files compiled as one take a third of the time.
+sanitizer_setup=(-Dwerror=true -Doptimization=1 -Dunity=on -Dunity_size=12 -Db_pch=false -Db_lundef=false
+  -Dbenchmarks=disabled)
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:die_after_fork=0
 
 if (($# == 0)); then
   set -- format gcc asan tsan
@@ -117,12 +118,11 @@ for name in "$@"; do
         wrapper=(setarch -R)
       fi
       export DCACHE_TEST_FACTOR=0.3 # of the rounds of long tests
-      kind=address,undefined
+      kind=(-Db_sanitize=address,undefined)
       if [[ $name == tsan ]]; then
-        kind=thread
+        kind=(-Db_sanitize=thread -Dcli=disabled) # the command has but one thread
       fi
-      suites "$name" "${ccache}clang" "${ccache}clang++" "$sanitizer_tests" \
-        "${sanitizer_setup[@]}" -Db_sanitize="$kind"
+      suites "$name" "${ccache}clang" "${ccache}clang++" "$sanitizer_tests" "${sanitizer_setup[@]}" "${kind[@]}"
       ;;
     *)
       sed -n '2,5s/^# *//p' "${BASH_SOURCE[0]}" >&2

@@ -73,6 +73,11 @@ Store& store_for(const detail::CacheState& state, std::string_view key, Inside i
   return store;
 }
 
+Deadline deadline_at(std::int64_t boottime_us) {
+  const std::int64_t left = std::max<std::int64_t>(boottime_us - locking::boottime_us(), 0);
+  return deadline_after(std::chrono::microseconds(left + 1));
+}
+
 World world_of(Store& store) {
   return {.boottime_us = boottime_us(), .wall_us = wall_us(), .alive = [&store](const std::string& session) {
             return store.alive(session);
@@ -196,10 +201,10 @@ Holder describe(const Hold& hold, Store& store) {
   return holder;
 }
 
-Waiter describe(const Wait& wait, Store& store) {
+Waiter describe(const Wait& wait, std::int64_t now, Store& store) {
   auto waiter = describe_who<Waiter>(wait.owner, wait.who, store);
   waiter.mode = shown(wait.mode);
-  waiter.waited = std::chrono::microseconds(std::max<std::int64_t>(boottime_us() - wait.since, 0));
+  waiter.waited = std::chrono::microseconds(std::max<std::int64_t>(now - wait.since, 0));
   waiter.fair = wait.fair;
   waiter.late = wait.late;
   return waiter;

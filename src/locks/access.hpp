@@ -31,6 +31,9 @@ std::string name_of(std::string_view key);
 std::string described(Kind kind, std::uint64_t limit);
 
 /// Clocks and the liveness of sessions, as of now.
+/// A time in microseconds since boot; at once if it has passed.
+Deadline deadline_at(std::int64_t boottime_us);
+
 World world_of(Store& store);
 
 /// The record in `bytes`; throws Corrupt, naming key and directory, if it is damaged.
@@ -77,7 +80,8 @@ Mode mode_of(LockMode mode) noexcept;
 
 /// What people are shown of a grant, and of a place in the queue.
 Holder describe(const Hold& hold, Store& store);
-Waiter describe(const Wait& wait, Store& store);
+/// `now` in microseconds since boot: the same for all that are told of at once.
+Waiter describe(const Wait& wait, std::int64_t now, Store& store);
 
 /// Microseconds since boot, the clock of leases.
 std::int64_t boottime_us() noexcept;

@@ -359,10 +359,7 @@ void LockHandle::Impl::Attempt::doze(std::optional<std::uint32_t> seen) {
   const Deadline slice =
       wish_.ticket != 0 ? locking::end_of_slice(slept_ - 1, look_.ahead) : locking::end_of_slice_outside();
   Deadline until = std::min(deadline_, slice);
-  if (look_.next) {
-    const std::int64_t left = std::max<std::int64_t>(*look_.next - locking::boottime_us(), 0);
-    until = std::min(until, locking::deadline_after(std::chrono::microseconds(left + 1)));
-  }
+  if (look_.next) until = std::min(until, locking::deadline_at(*look_.next));
   if (slept_ == 1) until = std::min(until, steady_clock::now() + kFirstSleep);
   if (thread_holds_any()) until = std::min(until, circle_look_);
   store_.sleep(wish_.hold.who.agent, *seen, until);

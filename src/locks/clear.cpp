@@ -38,6 +38,7 @@ std::vector<LockInfo> locks(const Cache& cache, const LockFilter& filter) {
   const detail::CacheState& state = *cache.state();
   Store& store = state.store();
   const std::vector<std::string> tags = checked_tags(filter.tags);
+  const std::int64_t now = locking::boottime_us();
   std::vector<LockInfo> found;
   locking::for_each_record(store, [&](const Record& stored) {
     if (!stored.key.starts_with(filter.prefix)) return;
@@ -48,7 +49,7 @@ std::vector<LockInfo> locks(const Cache& cache, const LockFilter& filter) {
       for (const locking::Hold& hold : record->holders)
         info.holders.push_back(locking::describe(hold, store));
       for (const locking::Wait& wait : record->waiters)
-        info.waiters.push_back(locking::describe(wait, store));
+        info.waiters.push_back(locking::describe(wait, now, store));
     }
     if (selected(info, tags)) found.push_back(std::move(info));
   });

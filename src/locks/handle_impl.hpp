@@ -113,7 +113,7 @@ class LockHandle::Impl {
   void hold_levels(std::uint64_t levels) DCACHE_REQUIRES(mutex_);
   void begin_renewal(const locking::Hold& hold) noexcept DCACHE_REQUIRES(mutex_);
   void end_renewal() noexcept DCACHE_REQUIRES(mutex_);
-  [[nodiscard]] std::unique_lock<std::recursive_mutex> pause_renewal() const;
+  [[nodiscard]] locking::PausedRenewal pause_renewal() const;
   void exchanged(const locking::Hold& hold, std::string bytes, bool owner_died);
   bool leave_kept();
   [[nodiscard]] std::uint64_t held_fence(Store& store, const locking::Agent& self) const;

@@ -68,13 +68,13 @@ void LockHandle::Impl::end_renewal() noexcept {
 }
 
 /// While this is held the grant is not renewed, and nobody is told of its loss. Before `mutex_`.
-std::unique_lock<std::recursive_mutex> LockHandle::Impl::pause_renewal() const {
+locking::PausedRenewal LockHandle::Impl::pause_renewal() const {
   std::shared_ptr<locking::Renewal> renewal;
   {
     platform::MutexLock lock(mutex_);
     renewal = renewal_;
   }
-  return locking::Renewal::paused(renewal);
+  return locking::PausedRenewal(std::move(renewal));
 }
 
 }  // namespace dcache

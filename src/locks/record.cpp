@@ -237,6 +237,17 @@ bool ended(const Hold& hold, const World& world) {
   return world.alive(hold.who.session) == Liveness::dead;
 }
 
+std::optional<std::int64_t> first_lease_end(const LockRecord& record, const World& world) {
+  std::optional<std::int64_t> first;
+  for (const Hold& hold : record.holders) {
+    if (!hold.lease || ended(hold, world)) continue;
+    const std::int64_t left = *hold.lease - (hold.keep ? world.wall_us : world.boottime_us);
+    const std::int64_t at = world.boottime_us + left;
+    if (!first || at < *first) first = at;
+  }
+  return first;
+}
+
 bool is_free(const LockRecord& record, Mode mode, std::uint64_t count, const World& world) {
   std::uint64_t out = 0;
   for (const Hold& hold : record.holders) {
@@ -349,18 +360,30 @@ Result upgrade(const std::optional<LockRecord>& record, const Agent& who, std::u
                std::uint64_t number, const World& world) {
   Draft draft(record.value_or(LockRecord{}), world);
   Hold* const own = own_grant(*draft, who, world);
-  if (own == nullptr || own->fence != fence) return unchanged(Outcome::lost, record);
+  if (own == nullptr || own->fence != fence) {
+    // A lease that has ended may yet be renewed.
+    Result result = stop_upgrading(record, who, fence, world);
+    result.outcome = Outcome::lost;
+    return result;
+  }
   if (own->mode != Mode::shared) return unchanged(Outcome::again, record);
   const auto is_other = [&](const Hold& hold) { return hold.who != who && !ended(hold, world); };
   const bool alone = std::none_of(draft->holders.begin(), draft->holders.end(), is_other);
   const bool rival = std::any_of(draft->holders.begin(), draft->holders.end(),
                                  [&](const Hold& hold) { return is_other(hold) && hold.upgrading; });
   if (rival) return unchanged(Outcome::deadlock, record);
+  if (!alone && !wait) {
+    Result result = stop_upgrading(record, who, fence, world);
+    result.outcome = Outcome::busy;
+    return result;
+  }
   if (!alone) {
-    if (own->upgrading == wait) return unchanged(Outcome::busy, record);
-    own->upgrading = wait;
+    if (std::exchange(own->upgrading, true)) return unchanged(Outcome::busy, record);
+    // One that has died on the way, or whose lease is over, was there before.
+    for (Hold& hold : draft->holders) hold.upgrading = &hold == own;
+    // Whose turn it is to join in finds the lock taken, and is not late for that.
+    draft->turn.reset();
     draft.changed();
-    if (!wait) draft.offer();
     return draft.end(Outcome::busy);
   }
   const Hold mine = *own;
@@ -378,6 +401,19 @@ Result upgrade(const std::optional<LockRecord>& record, const Agent& who, std::u
   result.number_used = true;
   result.owner_died = died;
   return result;
+}
+
+Result stop_upgrading(const std::optional<LockRecord>& record, const Agent& who, std::uint64_t fence,
+                      const World& world) {
+  if (!record) return unchanged(Outcome::lost, record);
+  Draft draft(*record, world);
+  for (Hold& hold : draft->holders) {
+    if (hold.who != who || hold.fence != fence || !std::exchange(hold.upgrading, false)) continue;
+    draft.changed();
+    draft.offer();
+    return draft.end(Outcome::left);
+  }
+  return unchanged(Outcome::absent, record);
 }
 
 Result downgrade(const std::optional<LockRecord>& record, const Agent& who, std::uint64_t fence,
@@ -483,13 +519,10 @@ Look look(const std::optional<LockRecord>& record, const Wish& wish, const World
     look.watch.push_back(before->who.session);
     if (!before->late) return look;
   }
+  const std::optional<std::int64_t> lease_end = first_lease_end(*record, world);
+  if (lease_end && (!look.next || *lease_end < *look.next)) look.next = lease_end;
   for (const Hold& hold : record->holders) {
     if (ended(hold, world)) continue;
-    if (hold.lease) {
-      const std::int64_t left = *hold.lease - (hold.keep ? world.wall_us : world.boottime_us);
-      const std::int64_t at = world.boottime_us + std::max<std::int64_t>(left, 0);
-      if (!look.next || at < *look.next) look.next = at;
-    }
     if (!hold.keep) look.watch.push_back(hold.who.session);
   }
   if (turn != nullptr && !is_dead(*turn, world)) look.watch.push_back(turn->who.session);

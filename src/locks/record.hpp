@@ -158,6 +158,9 @@ struct Result {
 /// Whether a grant has ended by itself: its process is gone or its lease over.
 [[nodiscard]] bool ended(const Hold& hold, const World& world);
 
+/// When the first of the leases ends that have not yet, in microseconds since boot.
+[[nodiscard]] std::optional<std::int64_t> first_lease_end(const LockRecord& record, const World& world);
+
 /// Whether nobody's grant keeps out `mode`: who waits does not count.
 [[nodiscard]] bool is_free(const LockRecord& record, Mode mode, std::uint64_t count, const World& world);
 
@@ -181,6 +184,10 @@ struct Result {
 /// up. Of two who want that, the second would wait for the first for ever.
 [[nodiscard]] Result upgrade(const std::optional<LockRecord>& record, const Agent& who, std::uint64_t fence,
                              bool wait, std::uint64_t number, const World& world);
+
+/// It gives that up without asking, whether or not its lease has ended.
+[[nodiscard]] Result stop_upgrading(const std::optional<LockRecord>& record, const Agent& who,
+                                    std::uint64_t fence, const World& world);
 
 /// The holder of an exclusive grant lets others share it from now on.
 [[nodiscard]] Result downgrade(const std::optional<LockRecord>& record, const Agent& who, std::uint64_t fence,

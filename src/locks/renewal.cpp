@@ -98,10 +98,6 @@ std::shared_ptr<Renewal> Renewal::start(RenewedGrant grant) {
   return renewal;
 }
 
-std::unique_lock<std::recursive_mutex> Renewal::paused(const std::shared_ptr<Renewal>& renewal) {
-  return renewal != nullptr ? std::unique_lock(renewal->turn_) : std::unique_lock<std::recursive_mutex>();
-}
-
 /// Whether there is still a grant that could be renewed.
 bool Renewal::renew() {
   const std::shared_ptr<detail::CacheState> state = grant_.state.lock();

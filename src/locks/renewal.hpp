@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "cache/state.hpp"
 #include "dcache/duration.hpp"
@@ -40,10 +41,6 @@ class Renewal {
 
   explicit Renewal(RenewedGrant grant);
 
-  /// Nothing is renewed, and nobody told, while this is held: for who changes the grant. Whoever is told of
-  /// a loss may come back here from there.
-  [[nodiscard]] static std::unique_lock<std::recursive_mutex> paused(const std::shared_ptr<Renewal>& renewal);
-
   /// For good. To be called while it is paused; from then on nothing is renewed, and nobody told.
   void end() noexcept { ended_ = true; }
 
@@ -52,6 +49,7 @@ class Renewal {
 
  private:
   friend class Renewer;
+  friend class PausedRenewal;
 
   /// Renews it if it is time; when to come again, or nothing when it is over.
   std::optional<Clock::time_point> work() noexcept;
@@ -64,6 +62,23 @@ class Renewal {
   bool last_ = false;          ///< it cannot be made longer any more
   std::atomic<bool> ended_{false};
   std::atomic<bool> lost_{false};
+};
+
+/// Nothing is renewed, and nobody told, while this is held: for who changes the grant. Whoever is told of a
+/// loss may come back here from there. The renewal stays while it is paused, whoever lets go of it meanwhile.
+class PausedRenewal {
+ public:
+  explicit PausedRenewal(std::shared_ptr<Renewal> renewal) : renewal_(std::move(renewal)) {
+    if (renewal_ != nullptr) turn_ = std::unique_lock(renewal_->turn_);
+  }
+
+  void resume() {
+    if (turn_) turn_.unlock();
+  }
+
+ private:
+  std::shared_ptr<Renewal> renewal_;
+  std::unique_lock<std::recursive_mutex> turn_;  // let go of before the renewal
 };
 
 }  // namespace dcache::locking

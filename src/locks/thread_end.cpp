@@ -51,7 +51,7 @@ class Grants {
     const std::shared_ptr<detail::CacheState> state = grant.state.lock();
     if (state == nullptr || state->forked()) return;
     const std::shared_ptr<Renewal> renewal = grant.renewal.lock();
-    const auto paused = Renewal::paused(renewal);
+    const PausedRenewal paused(renewal);
     if (renewal != nullptr) renewal->end();
     try {
       do_or_keep(*state, duty(grant.key, [who = grant.who, fence = grant.fence](

@@ -51,7 +51,7 @@ LockHandle::Impl::Failed LockHandle::Impl::upgrade(Deadline deadline) {
     } catch (const Error&) {
       // Nobody may be kept out for what has failed.
       locking::do_or_keep(*state_, locking::duty(key_, [self, fence](const auto& old, const auto& world) {
-        return locking::upgrade(old, self, fence, false, 0, world);
+        return locking::stop_upgrading(old, self, fence, world);
       }));
       throw;
     }
@@ -70,12 +70,20 @@ LockHandle::Impl::Failed LockHandle::Impl::upgrade(Deadline deadline) {
       default:
         if (last) return Failed::timeout;
     }
-    if (paused) paused.unlock();
+    paused.resume();
+    const locking::LockRecord& record = *changed.result.record;
+    const locking::World world = locking::world_of(store);
     std::vector<std::string> holders;
-    for (const locking::Hold& hold : changed.result.record->holders) holders.push_back(hold.who.session);
+    for (const locking::Hold& hold : record.holders) {
+      if (!hold.keep && !locking::ended(hold, world)) holders.push_back(hold.who.session);
+    }
     watches.set(store, self, holders);
     if (seen) {
-      store.sleep(self.agent, *seen, std::min(deadline, locking::end_of_slice(slept, 0)));
+      Deadline until = std::min(deadline, locking::end_of_slice(slept, 0));
+      if (const auto end = locking::first_lease_end(record, world)) {
+        until = std::min(until, locking::deadline_at(*end));
+      }
+      store.sleep(self.agent, *seen, until);
     } else {
       static_cast<void>(pause.wait());
     }

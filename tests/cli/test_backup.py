@@ -35,7 +35,7 @@ def test_what_is_restored_is_what_was_backed_up(filled, copy, tmp_path):
     filled("clear", "--yes")
     other = str(tmp_path / "other")
     done = filled("restore", str(copy), "--dir", other)
-    assert (done.code, done.out.decode()) == (0, f"'{other}', 3 entries\n")
+    assert (done.code, done.out.decode()) == (0, f"restored to '{other}', 3 entries\n")
     assert filled("export", "--dir", other).out == before
     assert filled("get", "large", "--dir", other).out == LARGE
     assert filled("check", "--dir", other).code == 0

@@ -148,26 +148,31 @@ class SetContender final : public Contender {
   Writes writes_;
 };
 
-/// A lock and unlock at once.
-template <class Lock, class Pair>
+/// A lock of any kind, by the two calls that take it and give it back.
+template <class Lock, class Take, class Give>
 class PairContender final : public Contender {
  public:
   template <class... More>
-  PairContender(const std::filesystem::path& directory, Pair pair, std::string_view key, More... more)
-      : cache_(directory / "cache"), lock_(cache_, key, more...), pair_(pair) {}
-  void lock() override { pair_(lock_); }
-  void unlock() override {}
+  PairContender(const std::filesystem::path& directory, Take take, Give give, std::string_view key,
+                More... more)
+      : cache_(directory / "cache"),
+        lock_(cache_, key, more..., dcache::LockOptions{.timeout = dcache::forever}),
+        take_(take),
+        give_(give) {}
+  void lock() override { take_(lock_); }
+  void unlock() override { give_(lock_); }
 
  private:
   dcache::Cache cache_;
   Lock lock_;
-  const Pair pair_;
+  const Take take_;
+  const Give give_;
 };
 
-template <class Lock, class Pair, class... More>
-std::unique_ptr<Contender> make_pair(const std::filesystem::path& directory, Pair pair, More... more) {
-  return std::make_unique<PairContender<Lock, Pair>>(directory, pair, more...,
-                                                     dcache::LockOptions{.timeout = dcache::forever});
+template <class Lock, class Take, class Give, class... More>
+std::unique_ptr<Contender> make_pair(const std::filesystem::path& directory, Take take, Give give,
+                                     More... more) {
+  return std::make_unique<PairContender<Lock, Take, Give>>(directory, take, give, more...);
 }
 
 }  // namespace
@@ -218,16 +223,18 @@ std::unique_ptr<Contender> make_contender(Kind kind, const std::filesystem::path
       return std::make_unique<SetContender>(directory);
     case Kind::exclusive:
       return make_pair<dcache::SyncLock>(
-          directory, [](auto& lock) { lock.lock(), lock.unlock(); }, "exclusive");
+          directory, [](auto& lock) { lock.lock(); }, [](auto& lock) { lock.unlock(); }, "exclusive");
     case Kind::writing:
       return make_pair<dcache::SyncRWLock>(
-          directory, [](auto& lock) { lock.lock(), lock.unlock(); }, "writing");
+          directory, [](auto& lock) { lock.lock(); }, [](auto& lock) { lock.unlock(); }, "writing");
     case Kind::shared:
       return make_pair<dcache::SyncRWLock>(
-          directory, [](auto& lock) { lock.lock_shared(), lock.unlock_shared(); }, "shared");
+          directory, [](auto& lock) { lock.lock_shared(); }, [](auto& lock) { lock.unlock_shared(); },
+          "shared");
     case Kind::permits:
       return make_pair<dcache::Semaphore>(
-          directory, [](auto& lock) { lock.acquire(), lock.release(); }, "permits", kPermits);
+          directory, [](auto& semaphore) { semaphore.acquire(); },
+          [](auto& semaphore) { semaphore.release(); }, "permits", kPermits);
     case Kind::dcache:
     case Kind::fair:
       break;

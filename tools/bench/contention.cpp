@@ -25,7 +25,7 @@ constexpr std::string_view kUsage =
     "  --runs     runs of each fight (5; others 3)\n"
     "  --seconds  length of each (3; sharing 1)\n"
     "  --workers  processes that fight for one lock (2,4,8; sharing 1,2,8)\n"
-    "  --hold     microseconds for which each grant is held (0,100,1000; fairness 0,100)\n"
+    "  --hold     microseconds for which each grant is held (0,100,1000; fairness 0,100; sharing 0,1000)\n"
     "  --waiters  processes of the fairness part (64)\n"
     "  --rounds   holders killed (200)\n"
     "  --quick    4 workers, holds of 0 and 1000 us, 3 runs of 0.5 s (fairness 1 of 2 s), 30 rounds,\n"
@@ -35,7 +35,7 @@ struct Plan {
   bench::FightOptions fights{.workers = {2, 4, 8}, .holds = {0, 100, 1000}, .runs = 5, .seconds = 3};
   bench::FightOptions fairness{.workers = {64}, .holds = {0, 100}, .runs = 3, .seconds = 3};
   bench::FightOptions writers{.workers = {8}, .holds = {}, .runs = 3, .seconds = 3};
-  bench::FightOptions sharing{.workers = {1, 2, 8}, .holds = {}, .runs = 3, .seconds = 1};
+  bench::FightOptions sharing{.workers = {1, 2, 8}, .holds = {0, 1000}, .runs = 3, .seconds = 1};
   std::size_t rounds = 200;
 };
 

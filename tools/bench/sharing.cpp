@@ -31,7 +31,7 @@ std::array<double, kPairs.size()> one_run(std::array<std::unique_ptr<Contender>,
     for (std::size_t n = 0; n < pairs.size(); ++n) {
       const std::size_t i = (n + static_cast<std::size_t>(slices)) % pairs.size();
       const Stopwatch watch;
-      for (int pair = 0; pair < kSlice; ++pair) pairs.at(i)->lock();
+      for (int pair = 0; pair < kSlice; ++pair) pairs.at(i)->lock(), pairs.at(i)->unlock();
       spent.at(i) += watch.microseconds();
     }
   }
@@ -63,14 +63,17 @@ void measure_pairs(const std::filesystem::path& directory, const FightOptions& o
   }
 }
 
-void measure_crowds(const std::filesystem::path& directory, const FightOptions& options) {
-  std::printf("\nProcesses that lock and unlock the same key without pause, %zu runs of %.1f s; medians\n\n",
-              options.runs, options.seconds);
+/// How what a crowd does grows with it, when each works for so long while it holds the lock.
+void measure_crowds(const std::filesystem::path& directory, const FightOptions& options, std::size_t hold) {
+  std::printf(
+      "\nProcesses that lock and unlock the same key, %zu us of work in between, %zu runs of %.1f s; "
+      "medians\n\n",
+      hold, options.runs, options.seconds);
   std::map<Kind, std::map<std::size_t, std::vector<double>>> rates;
   for (std::size_t run = 0; run < options.runs; ++run) {
     for (const std::size_t workers : options.workers) {
       for (const Kind kind : kPairs) {
-        Team team(directory, Role::write, kind, workers);
+        Team team(directory, Role::write, kind, workers, hold);
         std::uint64_t sum = 0;
         for (const Tally& tally : team.fight(options.seconds).tallies) sum += tally.grants;
         rates[kind][workers].push_back(static_cast<double>(sum) / options.seconds);
@@ -91,7 +94,7 @@ void measure_crowds(const std::filesystem::path& directory, const FightOptions& 
 
 void measure_sharing(const std::filesystem::path& directory, const FightOptions& options) {
   measure_pairs(directory, options);
-  measure_crowds(directory, options);
+  for (const std::size_t hold : options.holds) measure_crowds(directory, options, hold);
 }
 
 }  // namespace bench

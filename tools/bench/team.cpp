@@ -76,10 +76,23 @@ void contend(Contender& contender, Fight& fight, Tally& tally, std::uint64_t hol
   tally.end_ns = now_ns();
 }
 
-void write(Contender& contender, Fight& fight, Tally& tally) {
+/// What the thread has run, which is less than the time that passed where there are more than processors.
+std::uint64_t thread_ns() noexcept {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+void write(Contender& contender, Fight& fight, Tally& tally, std::uint64_t work_ns) {
   while (fight.stop.load(std::memory_order_relaxed) == 0) {
     const std::uint64_t begin = now_ns();
     contender.lock();
+    if (work_ns > 0) {
+      const std::uint64_t started = thread_ns();
+      while (thread_ns() - started < work_ns) {
+      }
+    }
+    contender.unlock();
     const std::uint64_t took = now_ns() - begin;
     if (begin < fight.begin_ns) continue;
     ++tally.grants;
@@ -126,7 +139,7 @@ int work_for_team(Arguments& arguments) {
       break;
     case Role::write:
       await(fight.go);
-      write(*contender, fight, fight.tallies.at(slot));
+      write(*contender, fight, fight.tallies.at(slot), hold_us * 1000);
       break;
     case Role::keep:
       await(fight.stop);

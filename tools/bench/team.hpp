@@ -73,7 +73,7 @@ class Arena {
 
 enum class Role {
   fight,  ///< locks and unlocks from `go` to `stop`
-  write,  ///< writes from `go` to `stop`
+  write,  ///< writes, or locks and unlocks, from `go` to `stop`, whoever else does at the same time
   keep,   ///< has the lock's files open until `stop`
   hold,   ///< locks, is ready, and never unlocks
   wait,   ///< is ready, locks, notes the time, and ends
@@ -83,7 +83,7 @@ struct Task {
   Role role = Role::fight;
   Kind kind = Kind::flock;
   std::size_t slot = 0;
-  std::uint64_t hold_us = 0;  ///< how long a grant is held, busily
+  std::uint64_t hold_us = 0;  ///< how long a grant is held, busily; for `write`, of the processor's time
 };
 
 /// One process. Killed at the end unless it has ended.

@@ -32,7 +32,7 @@ _dcache_verbs=(
   'backup|file|-f --force'
   'restore|file|'
   'export|file|-p=key --prefix=key -t=tag --tag=tag -a --any -f --force'
-  'import|file|-k --if-absent -t=tag --add-tag=tag -f=text --from=text'
+  'import|file|-k --if-absent -t=tag --add-tag=tag --from=text'
   'compact||'
   'doctor||'
   'bench||--seconds=text'

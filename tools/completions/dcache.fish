@@ -178,7 +178,7 @@ complete -c dcache -n '__dcache_verb backup export' -s f -l force -d 'Replace th
 complete -c dcache -n '__dcache_verb export' -s p -l prefix -x -a '(__dcache_names key)' -d 'Only keys that begin with it'
 complete -c dcache -n '__dcache_verb import' -s k -l if-absent -d 'Keep values of keys that are there'
 complete -c dcache -n '__dcache_verb import' -s t -l add-tag -x -a '(__dcache_names tag)' -d 'A tag for each value'
-complete -c dcache -n '__dcache_verb import' -s f -l from -x -d 'Begin with this line'
+complete -c dcache -n '__dcache_verb import' -l from -x -d 'Begin with this line'
 complete -c dcache -n '__dcache_verb bench' -l seconds -x -d 'How long to measure'
 complete -c dcache -n '__dcache_verb "lock run" "lock acquire"' -l permits -x -d 'Together with others, at most so many'
 complete -c dcache -n '__dcache_verb "lock run" "lock acquire"' -s v -l verbose -d 'Say how long it waited and what it got'

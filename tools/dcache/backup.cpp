@@ -26,7 +26,8 @@ int run_backup(Context& context, const std::string& file, bool force) {
   Progress progress(context, "backing up");
   cache.backup(file, {.overwrite = force, .on_progress = progress.callback()});
   const std::uint64_t size = std::filesystem::file_size(file);
-  context.tell({{"file", file}, {"size", Size{size}}}, in_quotes(file) + ", " + short_size(size));
+  context.tell({{"file", file}, {"size", Size{size}}},
+               "backed up to " + in_quotes(file) + ", " + short_size(size));
   return kDone;
 }
 
@@ -40,9 +41,9 @@ int run_restore(Context& context, const std::string& file) {
   const Cache cache = context.restore(file, progress.callback());
   const std::uint64_t entries = cache.size();
   const std::string directory = cache.directory().native();
-  context.tell(
-      {{"directory", directory}, {"entries", entries}},
-      in_quotes(directory) + ", " + std::to_string(entries) + (entries == 1 ? " entry" : " entries"));
+  context.tell({{"directory", directory}, {"entries", entries}}, "restored to " + in_quotes(directory) +
+                                                                     ", " + std::to_string(entries) +
+                                                                     (entries == 1 ? " entry" : " entries"));
   return kDone;
 }
 

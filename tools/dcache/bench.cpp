@@ -68,7 +68,7 @@ std::filesystem::path place_on_disk(const Context& context) {
   std::filesystem::path place = std::filesystem::absolute(context.directory(), failed);
   while (!std::filesystem::exists(place, failed) && place.has_relative_path()) place = place.parent_path();
   if (!std::filesystem::is_directory(place, failed)) {
-    throw UsageError("bench: " + in_quotes(place.native()) + " is not a directory");
+    throw UsageError(in_quotes(place.native()) + " is not a directory; give --dir one");
   }
   return place;
 }
@@ -158,7 +158,7 @@ Command build_bench() {
             constexpr Duration kLongest = std::chrono::hours(1);
             const Duration time = length->value_or(std::chrono::seconds(10));
             if (time <= Duration() || time > kLongest) {
-              throw UsageError("bench: --seconds must be more than 0 and at most 1h");
+              throw UsageError("--seconds must be more than 0 and at most 1h");
             }
             return run_bench(context, std::chrono::duration<double>(time.nanoseconds()).count());
           },

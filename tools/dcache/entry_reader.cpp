@@ -85,9 +85,9 @@ class Tokens {
     return found;
   }
   [[noreturn]] void fail() const {
-    if (at_ >= line_.size()) throw BadLine("ends too early: it is no complete JSON object");
-    throw BadLine("is no JSON object: '" + dcache::escape(line_.substr(at_), 20) + "' at column " +
-                  std::to_string(at_ + 1) + " does not belong there");
+    if (at_ >= line_.size()) throw BadLine("ends too early to be a JSON object");
+    throw BadLine("is not a JSON object: unexpected '" + dcache::escape(line_.substr(at_), 20) +
+                  "' at column " + std::to_string(at_ + 1));
   }
 
  private:

@@ -56,6 +56,12 @@ std::string as_options(std::string text) {
 
 std::string errno_text(int error) { return std::generic_category().message(error); }
 
+UsageError with_verb(const std::string& verb, const UsageError& error) {
+  const std::string text = error.what();
+  const bool has_mend = text.find(';') != std::string::npos;
+  return UsageError(verb + ": " + text + (has_mend ? "" : "; see `dcache " + verb + " --help`"));
+}
+
 Failure with_more(const std::exception& error, const std::string& more) {
   return {exit_code(error), as_options(error.what()) + more};
 }

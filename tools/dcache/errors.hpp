@@ -43,6 +43,9 @@ class UsageError : public Failure {
 /// The same error with `more` behind its text, and its exit code.
 [[nodiscard]] Failure with_more(const std::exception& error, const std::string& more);
 
+/// The same error with the verb before its text, and where to read on unless the text says what to do.
+[[nodiscard]] UsageError with_verb(const std::string& verb, const UsageError& error);
+
 /// What the operating system says of an error number.
 [[nodiscard]] std::string errno_text(int error);
 

@@ -164,7 +164,7 @@ int run_import(Context& context, const Given& given) {
   if (!given.file && ::isatty(STDIN_FILENO) == 1) {
     throw UsageError("FILE is missing; give it, or - to type lines here and end them with Ctrl-D");
   }
-  if (given.from == 0) throw UsageError("--from 0 makes no sense: lines are counted from 1");
+  if (given.from == 0) throw UsageError("--from 0 is no line: they are counted from 1");
   Progress progress(context, "importing");
   Cache cache = context.open(Context::Missing::make);
   Import import(cache, given);
@@ -194,7 +194,7 @@ Command build_import() {
           .arguments = {positional("FILE", given->file, Times::optional, "from where; - or nothing is stdin"),
                         flag("-k,--if-absent", given->if_absent, "keep values of keys that are there"),
                         option("-t,--add-tag", "TAG", given->tags, "a tag for each value, with its own"),
-                        option("-f,--from", "LINE", given->from, "begin with this line (default 1)")},
+                        option("--from", "LINE", given->from, "begin with this line (default 1)")},
           .run = [given](Context& context) { return run_import(context, *given); }};
 }
 

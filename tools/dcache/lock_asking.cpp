@@ -72,10 +72,12 @@ void Asking::check() const {
   if (shared && exclusive) throw UsageError("-s and -x exclude each other");
   if (permits && (shared || exclusive)) throw UsageError("--permits excludes -s and -x");
   if (permits && (*permits == 0 || *permits > kMostPermits)) {
-    throw UsageError("--permits: a number from 1 to " + std::to_string(kMostPermits));
+    throw UsageError("--permits " + std::to_string(*permits) + " is not a number from 1 to " +
+                     std::to_string(kMostPermits));
   }
   if (no_wait && wait) throw UsageError("-n and -w exclude each other");
-  if (busy_code.value_or(0) > 255) throw UsageError("-E: an exit status is a number from 0 to 255");
+  if (busy_code.value_or(0) > 255)
+    throw UsageError("-E " + std::to_string(*busy_code) + " is not an exit status: a number from 0 to 255");
 }
 
 Grip::Grip(const Context& context, Cache& cache, const Asking& asking, bool keep)

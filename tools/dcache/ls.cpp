@@ -50,7 +50,7 @@ Sorting sorting_named(const std::string& name) {
     if (one.name == name) return one;
     names.push_back(one.name);
   }
-  std::string text = "ls: --sort " + in_quotes(name, 80) + " is not inserted, key, stored, size or expires";
+  std::string text = "--sort " + in_quotes(name, 80) + " is not inserted, key, stored, size or expires";
   if (const auto near = nearest(name, names)) text.append(" (did you mean '").append(*near).append("'?)");
   throw UsageError(text);
 }

@@ -54,13 +54,15 @@ int run_verb(Context& context, const FoundVerb& found, const Words& split, std::
   const Command command = found.verb->build();
   const Globals& given = context.globals();
   parse(std::string(found.verb->name), command, globals, words, [&] { return given.help || given.version; });
-  context.use(command);
-  if (given.help) {
-    context.out().write(help_for(*found.verb, command));
-    return kDone;
+  if (given.version && !given.help) return run_bare(context, {"--version"}, globals);
+  try {
+    context.use(command);
+    if (!given.help) return command.run(context);
+  } catch (const UsageError& wrong) {
+    throw with_verb(std::string(found.verb->name), wrong);
   }
-  if (given.version) return run_bare(context, {"--version"}, globals);
-  return command.run(context);
+  context.out().write(help_for(*found.verb, command));
+  return kDone;
 }
 
 int dispatch(Context& context, std::vector<std::string> words, const std::vector<Argument>& globals) {

@@ -81,7 +81,7 @@ Command build_clear() {
           .arguments = {flag("-y,--yes", given->yes, "do not ask")},
           .run = [given](Context& context) -> int {
             if (!given->yes && !can_ask()) {
-              throw UsageError("clear removes all values; give --yes if that is meant");
+              throw UsageError("this removes all values; give --yes if that is meant");
             }
             Cache cache = context.open(Context::Missing::fail);
             if (!given->yes && !confirmed("remove all " + std::to_string(cache.size()) + " values in " +

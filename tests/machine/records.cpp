@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "locks/machine_records.hpp"
+#include "machine/records.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -118,6 +118,12 @@ Result Records::apply(const std::optional<LockRecord>& old, Event event, unsigne
                               asks_[agent][ask].mode == Mode::permits ? asks_[agent][ask].count : 1, world);
     case Event::renew:
       return machine_.renew(old, agent_of(agent), holds ? kFence + agent : kGoneFence, kLeaseEnd, world);
+    case Event::upgrade:
+    case Event::upgrade_or_not:
+      return machine_.upgrade(old, agent_of(agent), holds ? kFence + agent : kGoneFence,
+                              event == Event::upgrade, kNumber, world);
+    case Event::downgrade:
+      return machine_.downgrade(old, agent_of(agent), holds ? kFence + agent : kGoneFence, world);
     case Event::clear:
       return machine_.clear(old, kFence + other, true, kNumber, world);
     default:
@@ -158,6 +164,44 @@ const char* Records::check_record(const LockRecord& record) const {
   return nullptr;
 }
 
+/// Breaks of what may become of a grant that is to be exclusive, or to be shared.
+const char* Records::check_exchange(const Hold* old, const Hold* own, const Result& result, Event event,
+                                    const LockRecord& before, const std::function<bool(const Hold&)>& over) {
+  if (old == nullptr || over(*old)) {
+    if (own != nullptr && own->upgrading) return "one who has lost its grant keeps others out";
+    return result.outcome == Outcome::lost ? nullptr : "I3: a grant that is over is exchanged";
+  }
+  if (own == nullptr || own->count != old->count) return "I4: a grant gets lost as it is exchanged";
+  if (own->upgrading && (own->mode != Mode::shared || event != Event::upgrade)) {
+    return "one who does not wait to be exclusive keeps others out";
+  }
+  const bool same_fence = own->fence == old->fence;
+  if (event == Event::downgrade) {
+    return own->mode == Mode::shared && same_fence ? nullptr : "I3: not shared, or another grant";
+  }
+  const auto others = [&](const auto& which) {
+    return std::any_of(before.holders.begin(), before.holders.end(),
+                       [&](const Hold& one) { return &one != old && !over(one) && which(one); });
+  };
+  const bool beside_others = others([](const Hold&) { return true; });
+  switch (result.outcome) {
+    case Outcome::granted:
+      if (beside_others) return "I1: an exclusive holder beside others";
+      return own->mode == Mode::exclusive && own->fence > kLast && result.record->fence == own->fence
+                 ? nullptr
+                 : "I2: exclusive without a fence above all before";
+    case Outcome::deadlock:
+      return others([](const Hold& one) { return one.upgrading; }) ? nullptr : "a circle that is none";
+    case Outcome::busy:
+      if (own->upgrading && others([](const Hold& one) { return one.upgrading; })) {
+        return "two wait for each other to go";
+      }
+      return beside_others && own->mode == Mode::shared && same_fence ? nullptr : "I6: refused for no reason";
+    default:
+      return "an exchange that says something else than it did";
+  }
+}
+
 /// Breaks of what an event may do. Whose grant has ended is told here without the machine.
 const char* Records::check(const std::optional<LockRecord>& old, const Result& result, Event event,
                            unsigned agent, const Ask& ask, const World& world, unsigned other) const {
@@ -170,6 +214,8 @@ const char* Records::check(const std::optional<LockRecord>& old, const Result& r
   }
   const bool acquires = event == Event::try_once || event == Event::join || event == Event::leave;
   const bool granted = acquires && result.outcome == Outcome::granted;
+  const bool upgrades = event == Event::upgrade || event == Event::upgrade_or_not;
+  const bool upgraded = upgrades && result.outcome == Outcome::granted;
 
   const auto over = [&](const Hold& one) {
     if (one.lease && !lease_runs(one)) return true;
@@ -180,7 +226,9 @@ const char* Records::check(const std::optional<LockRecord>& old, const Result& r
     const Hold* const now = hold(after, number(one.who));
     if (now != nullptr && *now == one) continue;
     if (event == Event::clear && number(one.who) == other) continue;
-    if (!granted) return "I3: an event changes a grant of somebody else";
+    if (event == Event::upgrade && now != nullptr && over(one))
+      continue;  // who had come before is not in the way
+    if (!granted && !upgraded) return "I3: an event changes a grant of somebody else";
     if (!over(one)) return "I4: a live holder is replaced";
   }
   for (const Hold& one : after.holders) {
@@ -233,6 +281,11 @@ const char* Records::check(const std::optional<LockRecord>& old, const Result& r
       return "I3: a release of too little or too much";
     }
   }
+  if (const char* const wrong = upgrades || event == Event::downgrade
+                                    ? check_exchange(own_before, own, result, event, before, over)
+                                    : nullptr) {
+    return wrong;
+  }
   if (event == Event::cancel && waits != nullptr) return "a waiter that gave up is still in the queue";
   return nullptr;
 }
@@ -250,7 +303,8 @@ RecordId Records::intern(const LockRecord& raw) {
     if (one.lease) one.lease = lease_runs(one) ? kLeaseEnd : kNow;
     put(who + 1);
     put(static_cast<unsigned>(one.mode) << 4U | static_cast<unsigned>(one.count));
-    put((one.lease ? (lease_runs(one) ? 2U : 1U) : 0U) << 1U | static_cast<unsigned>(one.keep));
+    put((one.lease ? (lease_runs(one) ? 2U : 1U) : 0U) << 1U | static_cast<unsigned>(one.keep) |
+        static_cast<unsigned>(one.upgrading) << 3U);
   }
   put(0);
   std::optional<unsigned> turn;
@@ -342,6 +396,7 @@ std::string Records::words(RecordId id, const std::string& letters) const {
     out += " " + letter(number(one.who)) + ":" + form(one.mode, one.count);
     if (one.lease) out += lease_runs(one) ? ",leased" : ",lease over";
     if (one.keep) out += ",kept";
+    if (one.upgrading) out += ",upgrading";
   }
   out += " ] waiting [";
   for (const Wait& one : record.waiters) {

@@ -7,7 +7,7 @@
 #include <array>
 #include <cstdint>
 
-#include "locks/machine_records.hpp"
+#include "machine/records.hpp"
 
 namespace dcache::test {
 

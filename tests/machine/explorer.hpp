@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "locks/machine_records.hpp"
+#include "machine/records.hpp"
 
 namespace dcache::test {
 
@@ -26,6 +26,7 @@ inline constexpr Ask kKept{.lease = true, .keep = true};
 inline constexpr Ask kRead{.kind = locking::Kind::rwlock, .mode = locking::Mode::shared};
 inline constexpr Ask kLeasedRead{.kind = locking::Kind::rwlock, .mode = locking::Mode::shared, .lease = true};
 inline constexpr Ask kWrite{.kind = locking::Kind::rwlock};
+inline constexpr Ask kLeasedWrite{.kind = locking::Kind::rwlock, .lease = true};
 inline constexpr Ask kOne{.kind = locking::Kind::semaphore, .mode = locking::Mode::permits};
 inline constexpr Ask kFairOne{.kind = locking::Kind::semaphore, .mode = locking::Mode::permits, .fair = true};
 inline constexpr Ask kTwo{.kind = locking::Kind::semaphore, .mode = locking::Mode::permits, .count = 2};
@@ -42,6 +43,7 @@ struct Setting {
   bool deeper = false;  ///< holders ask again
   bool strays = false;  ///< agents release what they do not hold
   bool renews = false;
+  bool exchanges = false;  ///< holders for their first ask make it their second, which is exclusive, and back
   bool long_holds = false;
   std::size_t most = 100'000'000;  ///< states
 };

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "locks/machine_explorer.hpp"
+#include "machine/explorer.hpp"
 #include "support/check.hpp"
 
 using namespace dcache::locking;
@@ -343,4 +343,73 @@ TEST_CASE("a machine that marks a waiter as late and does not wake it is caught"
     }
   });
   CHECK(has(caught(giving_up(dying(three(kLock), 2)), machine), "L1"));
+}
+
+TEST_CASE("a machine that breaks a rule of upgrading is caught") {
+  constexpr std::uint64_t kNobody = 0;
+  const Setting two{.name = "", .agents = {{kRead, kWrite}, {kRead, kWrite}}, .leaves = 1, .exchanges = true};
+  Setting three_readers = two;
+  three_readers.agents.push_back({kRead});
+  three_readers.crashes = 1;
+
+  Machine machine;
+  machine.upgrade = [](const Recorded& record, const Agent& who, std::uint64_t fence, bool,
+                       std::uint64_t number,
+                       const World& world) { return upgrade(record, who, fence, true, number, world); };
+  CHECK(has(caught(two, machine), "does not wait to be exclusive keeps others out"));
+
+  machine.upgrade = [](const Recorded& record, const Agent& who, std::uint64_t fence, bool wait,
+                       std::uint64_t number, const World& world) {
+    Recorded alone = record;
+    if (alone) std::erase_if(alone->holders, [&](const Hold& hold) { return hold.who != who; });
+    return upgrade(alone, who, fence, wait, number, world);
+  };
+  CHECK(has(caught(two, machine), "I4"));
+
+  // Both wait for the other one to go.
+  machine.upgrade = [](const Recorded& record, const Agent& who, std::uint64_t fence, bool wait,
+                       std::uint64_t number, const World& world) {
+    Recorded blind_to_others = record;
+    if (blind_to_others) {
+      for (Hold& hold : blind_to_others->holders) hold.upgrading = hold.upgrading && hold.who == who;
+    }
+    Result result = upgrade(blind_to_others, who, fence, wait, number, world);
+    for (std::size_t i = 0; result.record && i < result.record->holders.size(); ++i) {
+      Hold& hold = result.record->holders[i];
+      const Hold* const before = find_hold(record, hold.who);
+      if (before != nullptr && hold.who != who) hold.upgrading = before->upgrading;
+    }
+    return result;
+  };
+  CHECK(has(caught(two, machine), "two wait for each other"));
+
+  machine.upgrade = [](const Recorded& record, const Agent& who, std::uint64_t fence, bool wait,
+                       std::uint64_t,
+                       const World& world) { return upgrade(record, who, fence, wait, kNobody, world); };
+  CHECK(has(caught(two, machine), "I2"));
+
+  // Whose turn it is finds the lock taken, is taken to be late, and sleeps for ever if who marks it so dies.
+  machine.upgrade = [](const Recorded& record, const Agent& who, std::uint64_t fence, bool wait,
+                       std::uint64_t number, const World& world) {
+    Result result = upgrade(record, who, fence, wait, number, world);
+    if (result.outcome == Outcome::busy && result.record) result.record->turn = record->turn;
+    return result;
+  };
+  CHECK(has(caught(three_readers, machine), "L1"));
+
+  CHECK(has(caught(three_readers, with_release([](Result& result) {
+                     if (!result.record) return;
+                     for (const Hold& hold : result.record->holders) {
+                       if (hold.upgrading) std::erase(result.wake, hold.who);
+                     }
+                   })),
+            "L1"));
+
+  Machine loud;
+  loud.downgrade = [](const Recorded& record, const Agent& who, std::uint64_t fence, const World& world) {
+    Result result = downgrade(record, who, fence, world);
+    result.wake.clear();
+    return result;
+  };
+  CHECK(has(caught({.name = "", .agents = {{kRead, kWrite}, {kRead}}, .exchanges = true}, loud), "L1"));
 }

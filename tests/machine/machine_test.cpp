@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <vector>
 
-#include "locks/machine_explorer.hpp"
+#include "machine/explorer.hpp"
 #include "support/check.hpp"
 
 using namespace dcache::locking;
@@ -112,6 +112,51 @@ TEST_CASE("readers, writers and permits stand every interleaving of three agents
        .limit = 2,
        .crashes = 1,
        .leaves = 1},
+  });
+}
+
+TEST_CASE("readers that become writers and back stand every interleaving of three agents") {
+  check_all({
+      {.name = "two that upgrade",
+       .agents = {{kRead, kWrite}, {kRead, kWrite}},
+       .crashes = 1,
+       .leaves = 1,
+       .deeper = true,
+       .exchanges = true},
+      {.name = "two that upgrade, a reader",
+       .agents = {{kRead, kWrite}, {kRead, kWrite}, {kRead}},
+       .crashes = 1,
+       .leaves = few_at_night(1, 0),
+       .exchanges = true},
+      {.name = "one that upgrades beside a reader and a writer",
+       .agents = {{kRead, kWrite}, {kRead}, {kWrite}},
+       .crashes = 1,
+       .leaves = few_at_night(1, 0),
+       .exchanges = true},
+      {.name = "one that upgrades beside leased readers",
+       .agents = {{kRead, kWrite}, {kLeasedRead}, {kLeasedRead}},
+       .crashes = few_at_night(1, 0),
+       .leaves = few_at_night(1, 0),
+       .exchanges = true},
+      {.name = "leased readers that upgrade",
+       .agents = {{kLeasedRead, kLeasedWrite}, {kLeasedRead, kLeasedWrite}},
+       .crashes = 1,
+       .leaves = 1,
+       .clears = 1,
+       .renews = true,
+       .exchanges = true},
+  });
+  if (rounds(1) == 1) return;
+  check_all({
+      {.name = "three that upgrade",
+       .agents = {{kRead, kWrite}, {kRead, kWrite}, {kRead, kWrite}},
+       .crashes = 1,
+       .leaves = 1,
+       .exchanges = true},
+      {.name = "one that upgrades, and one is stopped",
+       .agents = {{kRead, kWrite}, {kRead}, {kWrite}},
+       .stops = 1,
+       .exchanges = true},
   });
 }
 

@@ -33,6 +33,11 @@ struct Machine {
   std::function<Result(const std::optional<LockRecord>&, const locking::Agent&, std::uint64_t, std::int64_t,
                        const World&)>
       renew = locking::renew;
+  std::function<Result(const std::optional<LockRecord>&, const locking::Agent&, std::uint64_t, bool,
+                       std::uint64_t, const World&)>
+      upgrade = locking::upgrade;
+  std::function<Result(const std::optional<LockRecord>&, const locking::Agent&, std::uint64_t, const World&)>
+      downgrade = locking::downgrade;
   std::function<Result(const std::optional<LockRecord>&, std::uint64_t, const World&)> cancel =
       locking::cancel;
   std::function<Result(const std::optional<LockRecord>&, std::optional<std::uint64_t>, bool, std::uint64_t,
@@ -62,7 +67,21 @@ using Agents = unsigned;
 using Order = std::array<unsigned, kMostAgents>;
 
 /// What can become of a record: transactions, and time that passes.
-enum class Event : unsigned { try_once, join, leave, cancel, release, renew, clear, age, lapse, lease_over };
+enum class Event : unsigned {
+  try_once,
+  join,
+  leave,
+  cancel,
+  release,
+  renew,
+  clear,
+  upgrade,
+  upgrade_or_not,  ///< now or not at all
+  downgrade,
+  age,
+  lapse,
+  lease_over,
+};
 
 /// When a sleeper looks again by itself.
 enum class Next : unsigned { never, turn, lease, due };
@@ -119,6 +138,9 @@ class Records {
   [[nodiscard]] locking::Wish wish(unsigned agent, unsigned ask, bool waits, Queue queue) const;
   [[nodiscard]] const char* check(const std::optional<LockRecord>& old, const Result& result, Event event,
                                   unsigned agent, const Ask& ask, const World& world, unsigned other) const;
+  [[nodiscard]] static const char* check_exchange(const locking::Hold* old, const locking::Hold* own,
+                                                  const Result& result, Event event, const LockRecord& before,
+                                                  const std::function<bool(const locking::Hold&)>& over);
   [[nodiscard]] const char* check_record(const LockRecord& record) const;
   RecordId intern(const LockRecord& raw);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "locks/machine_state.hpp"
+#include "machine/state.hpp"
 
 #include <bit>
 #include <tuple>

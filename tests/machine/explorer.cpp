@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "locks/machine_explorer.hpp"
+#include "machine/explorer.hpp"
 
 #include <algorithm>
 #include <utility>
 
-#include "locks/machine_state.hpp"
+#include "machine/state.hpp"
 
 namespace dcache::test {
 
@@ -38,8 +38,10 @@ class Explorer {
   void steps_of_idle(unsigned agent);
   void steps_of_waiter(unsigned agent);
   void steps_of_holder(unsigned agent);
+  void steps_of_upgrader(unsigned agent);
   void steps_of_time();
   void transact(unsigned agent, Event event, const char* words, unsigned other = kMostAgents);
+  void exchange(unsigned agent, Event event, const char* words);
   void sleep_on_it(State& next, unsigned agent);
   void settle(State& next);
   void wrong(const char* what) {
@@ -130,6 +132,9 @@ const char* Explorer::beliefs(const State& state) const {
         return "I3: an agent holds something else than it believes";
       }
     }
+    if (hold != nullptr && hold->upgrading && one.at == At::hold) {
+      return "an agent keeps others out and does not know it";
+    }
     if (one.waits != (Records::wait(record, i) != nullptr)) {
       return "an agent waits and is not in the queue, or the other way round";
     }
@@ -157,6 +162,14 @@ bool Explorer::someone_misses_out(const State& state) const {
     return true;
   }
   const World world = Records::world(state.dead());
+  for (unsigned i = 0; i < setting_.agents.size(); ++i) {
+    const Process& one = state.all[i];
+    const bool upgrades = one.at == At::sleep && one.levels > 0 && !one.excused && one.runs();
+    const auto in_its_way = [&](const Hold& hold) {
+      return Records::number(hold.who) != i && !locking::ended(hold, world);
+    };
+    if (upgrades && std::none_of(record.holders.begin(), record.holders.end(), in_its_way)) return true;
+  }
   for (const Wait& wait : record.waiters) {
     if (wait.late || state.all[Records::number(wait.who)].at == At::dead) continue;
     const bool free = locking::is_free(record, wait.mode, wait.count, world);
@@ -233,6 +246,32 @@ void Explorer::transact(unsigned agent, Event event, const char* words, unsigned
   emit(next, event == Event::join, words, agent, other);
 }
 
+/// A transaction of one that holds shared and wants to be alone, or holds alone and wants to share.
+void Explorer::exchange(unsigned agent, Event event, const char* words) {
+  State next = now_;
+  Process& one = next.all[agent];
+  const Step& step = records_.step(now_.record, event, agent, one.ask, false, now_.dead());
+  if (step.wrong != nullptr) wrong(step.wrong);
+  next.record = step.after;
+  if (event == Event::upgrade_or_not) --next.leaves;
+  if (step.outcome == Outcome::lost && !one.excused) wrong("I4: an agent has lost what it holds");
+  const Process was = one;
+  one = {.at = At::hold, .to_wake = step.wake, .ask = was.ask, .levels = was.levels, .excused = was.excused};
+  if (step.outcome == Outcome::granted) {
+    one.ask = was.ask == 0 ? 1 : 0;
+  } else if (step.outcome == Outcome::busy && event == Event::upgrade) {
+    one.at = At::sleep;
+    one.moved = was.moved;
+    const World world = Records::world(next.dead());
+    for (const Hold& hold : records_[next.record].holders) {
+      if (locking::ended(hold, world)) continue;
+      if (hold.lease) one.next = Next::lease;
+      if (!hold.keep && Records::number(hold.who) != agent) one.watch |= 1U << Records::number(hold.who);
+    }
+  }
+  emit(next, event == Event::upgrade, words, agent);
+}
+
 void Explorer::steps_of(unsigned agent) {
   const Process& one = now_.all[agent];
   if (one.at == At::dead) return;
@@ -296,10 +335,31 @@ void Explorer::steps_of_holder(unsigned agent) {
     transact(agent, Event::try_once, "asks again");
   }
   if (setting_.renews && ask.lease) transact(agent, Event::renew, "renews its lease");
+  if (!setting_.exchanges || setting_.agents[agent].size() < 2) return;
+  if (one.ask == 1) return exchange(agent, Event::downgrade, "downgrades");
+  State next = now_;
+  next.all[agent].at = At::join;
+  emit(next, false, "goes to upgrade", agent);
+}
+
+void Explorer::steps_of_upgrader(unsigned agent) {
+  const Process& one = now_.all[agent];
+  if (now_.leaves > 0) exchange(agent, Event::upgrade_or_not, "tries to upgrade a last time");
+  if (one.at == At::join) return exchange(agent, Event::upgrade, "asks to upgrade");
+  const bool due = one.moved || one.next == Next::due || (one.watch & now_.dead()) != 0;
+  if (!due && !now_.any_stopped()) return;
+  State next = now_;
+  Process& woken = next.all[agent];
+  woken.at = At::join;
+  woken.moved = false;
+  woken.watch = 0;
+  woken.next = Next::never;
+  emit(next, true, due ? "wakes up" : "wakes up after a slice", agent);
 }
 
 void Explorer::steps_of_waiter(unsigned agent) {
   const Process& one = now_.all[agent];
+  if (one.levels > 0) return steps_of_upgrader(agent);
   State next = now_;
   if (one.waits && now_.leaves > 0) {
     transact(agent, Event::leave, "times out");
