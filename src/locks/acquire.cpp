@@ -71,6 +71,7 @@ class LockHandle::Impl::Attempt {
   Step read();
   Step spin();
   Step stand_in_line();
+  Step wait_in(locking::Place& place, steady_clock::time_point visible);
   Step wait_for_turn();
   void doze(std::optional<std::uint32_t> seen);
   void leave() noexcept;
@@ -299,10 +300,17 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::stand_in_line() {
   // Strict order is kept by the record alone: in line, threads of one process would count as one.
   if (lock_.options_.fair) return wait_for_turn();
   locking::Place place(wish_.hold.who.session, lock_.key_);
-  std::optional<std::stop_callback<std::function<void()>>> on_stop;
-  if (stop_ != nullptr) on_stop.emplace(*stop_, [&place] { place.wake(); });
   // Only who holds something can be part of a circle; the others save their process write transactions.
   const auto visible = thread_holds_any() ? steady_clock::now() + kHidden : steady_clock::time_point::max();
+  if (const Step step = wait_in(place, visible); step != Step::go_on) return step;
+  return wait_for_turn();
+}
+
+/// Until nobody of this process is before it, or the time has come to be seen by others.
+LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::wait_in(locking::Place& place,
+                                                                   steady_clock::time_point visible) {
+  std::optional<std::stop_callback<std::function<void()>>> on_stop;
+  if (stop_ != nullptr) on_stop.emplace(*stop_, [&place] { place.wake(); });
   for (;;) {
     Deadline until = std::min(deadline_, visible);
     if (lock_.options_.on_wait) {
@@ -311,12 +319,10 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::stand_in_line() {
     }
     const locking::Place::Ended ended = place.wait(until, stop_);
     check_stop();
-    if (ended == locking::Place::Ended::first || steady_clock::now() >= visible) break;
+    if (ended == locking::Place::Ended::first || steady_clock::now() >= visible) return Step::go_on;
     if (over()) return Step::timeout;
     tell();
   }
-  on_stop.reset();
-  return wait_for_turn();
 }
 
 /// In the queue of the record, asleep until woken.
@@ -326,6 +332,7 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::wait_for_turn() {
   if (stop_ != nullptr) {
     on_stop.emplace(*stop_, [this] { store_.wake(wish_.hold.who.session, wish_.hold.who.agent); });
   }
+  std::optional<locking::Place> outside;
   for (;;) {
     std::optional<std::uint32_t> seen = store_.wake_word(wish_.hold.who.agent);
     const bool last = over();
@@ -333,6 +340,13 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::wait_for_turn() {
     Step step = change(last ? locking::Queue::leave : locking::Queue::join);
     if (step != Step::go_on) return step;
     if (last) return Step::timeout;
+    if (wish_.ticket != 0) {
+      outside.reset();
+    } else if (!outside) {
+      // The queue is full: of each process only the first looks for room in it.
+      outside.emplace(wish_.hold.who.session, lock_.key_ + '\0' + "outside");
+      if (step = wait_in(*outside, steady_clock::time_point::max()); step != Step::go_on) return step;
+    }
     while (!look_.act) {
       tell();
       if (slept_ > 0) watches_.set(store_, wish_.hold.who, look_.watch);
@@ -356,8 +370,8 @@ void LockHandle::Impl::Attempt::doze(std::optional<std::uint32_t> seen) {
     static_cast<void>(pause_.wait());
     return;
   }
-  const Deadline slice =
-      wish_.ticket != 0 ? locking::end_of_slice(slept_ - 1, look_.ahead) : locking::end_of_slice_outside();
+  const Deadline slice = wish_.ticket != 0 ? locking::end_of_slice(slept_ - 1, look_.ahead)
+                                           : locking::end_of_slice_outside(slept_ - 1);
   Deadline until = std::min(deadline_, slice);
   if (look_.next) until = std::min(until, locking::deadline_at(*look_.next));
   if (slept_ == 1) until = std::min(until, steady_clock::now() + kFirstSleep);

@@ -15,9 +15,12 @@ struct Place::Line {
 
   const std::pair<std::string, std::string> name;
   platform::Mutex mutex;
-  platform::Condition moved;
-  std::deque<std::uint64_t> waiting DCACHE_GUARDED_BY(mutex);
-  std::uint64_t last DCACHE_GUARDED_BY(mutex) = 0;
+  std::deque<Place::Turn*> waiting DCACHE_GUARDED_BY(mutex);
+};
+
+/// Each has its own, as waking a thousand to see that one may go takes a second.
+struct Place::Turn {
+  platform::Condition come;
 };
 
 namespace {
@@ -39,15 +42,15 @@ Place::Place(const std::string& session, const std::string& key) {
     if (line_ == nullptr) known = line_ = std::make_shared<Line>(std::pair(session, key));
   }
   platform::MutexLock lock(line_->mutex);
-  number_ = ++line_->last;
-  line_->waiting.push_back(number_);
+  turn_ = std::make_unique<Turn>();
+  line_->waiting.push_back(turn_.get());
 }
 
 Place::~Place() {
   {
     platform::MutexLock lock(line_->mutex);
-    std::erase(line_->waiting, number_);
-    line_->moved.notify_all();
+    std::erase(line_->waiting, turn_.get());
+    if (!line_->waiting.empty()) line_->waiting.front()->come.notify_all();
   }
   // Whoever holds the last one finds nobody else coming to it: that takes the same mutex.
   platform::MutexLock lock(platform::registry_mutex());
@@ -57,17 +60,17 @@ Place::~Place() {
 
 void Place::wake() {
   platform::MutexLock lock(line_->mutex);
-  line_->moved.notify_all();
+  turn_->come.notify_all();
 }
 
 Place::Ended Place::wait(Deadline until, const std::stop_token* stop) {
   platform::MutexLock lock(line_->mutex);
-  while (line_->waiting.front() != number_) {
+  while (line_->waiting.front() != turn_.get()) {
     if (stop != nullptr && stop->stop_requested()) return Ended::stopped;
     if (until == kNoDeadline) {
-      line_->moved.wait(line_->mutex);
-    } else if (line_->moved.wait_until(line_->mutex, until) == std::cv_status::timeout) {
-      if (line_->waiting.front() == number_) break;
+      turn_->come.wait(line_->mutex);
+    } else if (turn_->come.wait_until(line_->mutex, until) == std::cv_status::timeout) {
+      if (line_->waiting.front() == turn_.get()) break;
       return Ended::deadline;
     }
   }

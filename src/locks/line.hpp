@@ -27,8 +27,9 @@ class Place {
 
  private:
   struct Line;
+  struct Turn;
   std::shared_ptr<Line> line_;
-  std::uint64_t number_ = 0;
+  std::unique_ptr<Turn> turn_;
 };
 
 }  // namespace dcache::locking

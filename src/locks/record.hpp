@@ -97,7 +97,7 @@ inline constexpr std::int64_t kTurn = 5'000;
 inline constexpr std::int64_t kLongHold = 10'000;
 
 /// The longest queue. Every change of a lock writes it; who comes later looks again now and then for room.
-inline constexpr std::size_t kMostWaiters = 512;
+inline constexpr std::size_t kMostWaiters = 128;
 
 /// What the machine may ask of the world around it.
 struct World {

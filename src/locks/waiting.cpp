@@ -67,8 +67,9 @@ Deadline end_of_slice(int slept, std::size_t ahead) {
   return now + kFirstSlice * std::max(far, std::min(slept + 1, kLongestSlice)) + up_to(kFirstSlice);
 }
 
-Deadline end_of_slice_outside() {
-  return std::chrono::steady_clock::now() + kOutsideSlice + up_to(kOutsideSlice / 2);
+Deadline end_of_slice_outside(int slept) {
+  const auto slice = std::min<std::chrono::nanoseconds>(kFirstSlice * (1 + slept), kOutsideSlice);
+  return std::chrono::steady_clock::now() + slice + up_to(slice / 2);
 }
 
 std::string seconds_text(Duration duration) {

@@ -35,8 +35,9 @@ class Pause {
 /// ms, so that a stopped waiter does not hold up the next one for longer.
 Deadline end_of_slice(int slept, std::size_t ahead);
 
-/// The same for one who found no place in the queue, and whom nobody wakes.
-Deadline end_of_slice_outside();
+/// The same for one who found no place in the queue, and whom nobody wakes: soon at first, as a queue that is
+/// that long moves.
+Deadline end_of_slice_outside(int slept);
 
 /// Seconds for people: "0.25", "12.3", "3600"; "forever" without end.
 std::string seconds_text(Duration duration);

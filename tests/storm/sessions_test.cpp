@@ -24,6 +24,47 @@ int as_many_as_allowed(int wanted) {
   return std::min(wanted, static_cast<int>(limit.rlim_cur / 2) - 50);
 }
 
+/// Threads of several processes that all wait for one lock before the first of them gets it.
+void check_queue(const OneCache& one, const std::string& kind, int processes, int threads) {
+  CAPTURE(kind);
+  const int number = processes * threads;
+  const std::filesystem::path file = one.dir / ("arena-" + kind + std::to_string(number));
+  MappedArena arena(file);
+  Cache cache(one.path());
+  SyncLock lock(cache, "k");
+  lock.lock();
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (int member = 0; member < processes; ++member) {
+    workers.push_back(std::make_unique<Worker>(
+        std::vector<std::string>{"storm", one.path(), "k", kind, file, std::to_string(member),
+                                 std::to_string(threads), "1", "0", "1"}));
+  }
+  const auto waiters = [&] { return locks(cache).at(0).waiters.size(); };
+  // By default the threads of a process stand in one place. Those without a place wait beside the queue until
+  // there is one.
+  const auto wanted = static_cast<std::size_t>(kind == "fair" ? number : processes);
+  const std::size_t places = std::min(wanted, locking::kMostWaiters);
+  CHECK(eventually([&] { return waiters() == places; }, 60s));
+  const auto queued = std::chrono::steady_clock::now();
+  CHECK(arena->grants == 0);
+  CHECK(lock.release() == Release::released);
+  for (const auto& worker : workers) {
+    CHECK(worker->try_line(300s) == "done");
+    CHECK(worker->wait() == 0);
+  }
+  const auto end = std::chrono::steady_clock::now();
+  CHECK(arena->overlaps == 0);
+  CHECK(arena->backwards == 0);
+  CHECK(arena->counter == static_cast<std::uint64_t>(number));
+  CHECK(cache.stats().locks == 0);
+  const auto ms = [](auto duration) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  };
+  MESSAGE(kind << ": " << number << " threads: the queue was full after " << ms(queued - start)
+               << " ms, all had the lock after " << ms(end - queued) << " ms more");
+}
+
 }  // namespace
 
 TEST_SUITE_BEGIN("process");
@@ -90,41 +131,11 @@ TEST_CASE_FIXTURE(
 
 TEST_CASE_FIXTURE(OneCache,
                   "many threads of several processes stand in one queue, and all of them get the lock") {
-  constexpr int kProcesses = 4;
-  const int threads = rounds(1) > 1 ? 150 : 75;
-  const int number = kProcesses * threads;
-  const std::filesystem::path file = dir / "arena";
-  MappedArena arena(file);
-  SyncLock lock(cache, "k");
-  lock.lock();
-  const auto start = std::chrono::steady_clock::now();
-  // First come, first served: by default the threads of a process stand in one place.
-  std::vector<std::unique_ptr<Worker>> workers;
-  for (int member = 0; member < kProcesses; ++member) {
-    workers.push_back(std::make_unique<Worker>(std::vector<std::string>{
-        "storm", path(), "k", "fair", file, std::to_string(member), std::to_string(threads), "1", "0", "1"}));
-  }
-  const auto waiters = [&] { return locks(cache).at(0).waiters.size(); };
-  // Those without a place wait beside the queue until there is one.
-  const std::size_t places = std::min<std::size_t>(static_cast<std::size_t>(number), locking::kMostWaiters);
-  CHECK(eventually([&] { return waiters() == places; }, 60s));
-  const auto queued = std::chrono::steady_clock::now();
-  CHECK(arena->grants == 0);
-  CHECK(lock.release() == Release::released);
-  for (const auto& worker : workers) {
-    CHECK(worker->try_line(120s) == "done");
-    CHECK(worker->wait() == 0);
-  }
-  const auto end = std::chrono::steady_clock::now();
-  CHECK(arena->overlaps == 0);
-  CHECK(arena->backwards == 0);
-  CHECK(arena->counter == static_cast<std::uint64_t>(number));
-  CHECK(cache.stats().locks == 0);
-  const auto ms = [](auto duration) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
-  };
-  MESSAGE(number << " threads: the queue was full after " << ms(queued - start)
-                 << " ms, all had the lock after " << ms(end - queued) << " ms more");
+  check_queue(*this, "fair", 4, 75);
+  if (rounds(1) == 1) return;
+  check_queue(*this, "fair", 4, 150);
+  check_queue(*this, "lock", 10, 1000);
+  check_queue(*this, "fair", 10, 1000);
 }
 
 TEST_SUITE_END();
