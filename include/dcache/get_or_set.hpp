@@ -65,7 +65,10 @@ DCACHE_EXPORT std::optional<std::string> get_or_make(Cache& cache, ByteView key,
 /// `if_present`), WrongType (what is stored is no such type), Misuse inside `Cache::transact`, unless it is a
 /// hit.
 ///
-/// The computing one holds the lock "get_or_set:KEY", which the command shows and can clear.
+/// The computing one holds the lock "get_or_set:KEY", which the command shows and can clear; the first of
+/// those who wait holds "get_or_set-next:KEY" besides, and is woken when it is done. The others look every 8
+/// ms at most, or every hundredth of the time that they have waited (at least four times a second), without
+/// writing.
 template <class Factory>
 [[nodiscard]] auto get_or_set(Cache& cache, ByteView key, Factory&& factory,
                               const GetOrSetOptions& options = {}) ->

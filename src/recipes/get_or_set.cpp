@@ -3,12 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <random>
-#include <shared_mutex>
+#include <thread>
 #include <vector>
 
 #include "dcache/error.hpp"
-#include "dcache/rw_lock.hpp"
+#include "dcache/lock.hpp"
 #include "recipes/names.hpp"
 
 namespace dcache {
@@ -20,8 +21,14 @@ void detail::throw_wrong_type(ByteView key, const char* type) {
 namespace recipes {
 namespace {
 
-/// A process that is stopped (SIGSTOP) while it looks at the result does not hold up the others for longer.
-constexpr auto kLongestLook = std::chrono::seconds(1);
+/// From one look for the result to the next, of one who has waited so long: at most 5 ms, or a hundredth of
+/// it.
+std::chrono::nanoseconds pause(std::chrono::nanoseconds waited) {
+  constexpr std::chrono::nanoseconds kShortest = std::chrono::microseconds(500);
+  constexpr std::chrono::nanoseconds kUsual = std::chrono::milliseconds(5);
+  constexpr std::chrono::nanoseconds kLongest = std::chrono::milliseconds(250);
+  return std::clamp(waited / 16, kShortest, std::clamp(waited / 100, kUsual, kLongest));
+}
 
 void check(ByteView key, const GetOrSetOptions& options) {
   const std::string what = named("get_or_set", key.view()) + ": ";
@@ -71,7 +78,7 @@ class Computing {
     if (!look.value && !lock_.try_lock()) {
       if (auto made = wait()) return made;
     }
-    const std::unique_lock<SyncRWLock> held(lock_, std::adopt_lock);
+    const std::unique_lock<SyncLock> held(lock_, std::adopt_lock);
     // Whether somebody else has just done it; not whether it is stale, as a die is cast for that (beta).
     Look again = look_up();
     if (again.value && (!look.value || again.stored != look.stored)) return std::move(again.value);
@@ -123,18 +130,30 @@ class Computing {
 
   /// Waits for whoever computes. Returns the result, or nothing when there is none and the lock is held here.
   std::optional<std::string> wait() {
+    // The first who waits does so in the lock's queue: it is woken at once, also when the computing one dies.
+    // If all did they would come by one after the other; so the others look by themselves, with reads only.
+    SyncLock next(cache_, derived_key("get_or_set-next", key_));
+    if (!next.try_lock()) return watch();
+    lock_.lock();
+    return std::nullopt;
+  }
+
+  std::optional<std::string> watch() {
     const Countdown limit(options_.timeout);
-    {
-      // All who wait look at the result at the same time.
-      SyncRWLock look(cache_, lock_.key(),
-                      {.timeout = options_.timeout, .lease = kLongestLook, .max_tries = options_.max_tries});
-      const std::shared_lock held(look);
+    for (std::uint64_t tries = 1;; ++tries) {
       if (Look found = look_up(); found.value) return std::move(found.value);
+      if (!lock_.locked() && lock_.try_lock()) return std::nullopt;
+      if (options_.max_tries != 0 && tries >= options_.max_tries) {
+        throw Timeout(named("get_or_set", key_) + ": another one still computes it, after " +
+                      std::to_string(tries) + " tries; allow more");
+      }
+      const std::chrono::nanoseconds left = limit.left().nanoseconds();
+      if (left <= std::chrono::nanoseconds()) break;
+      std::this_thread::sleep_for(std::min(left, pause(limit.elapsed())));
     }
-    SyncRWLock next(cache_, lock_.key(),
-                    {.timeout = limit.left(), .lease = options_.max_hold, .max_tries = options_.max_tries});
-    next.lock();
-    lock_ = std::move(next);
+    SyncLock last(cache_, lock_.key(), {.timeout = Duration(), .lease = options_.max_hold});
+    last.lock();  // names who has it
+    lock_ = std::move(last);
     return std::nullopt;
   }
 
@@ -185,7 +204,7 @@ class Computing {
   const std::string key_;
   const detail::Factory& factory_;
   const GetOrSetOptions& options_;
-  SyncRWLock lock_;
+  SyncLock lock_;
 };
 
 }  // namespace
@@ -198,9 +217,8 @@ std::optional<std::string> detail::get_or_make(Cache& cache, ByteView key, const
 }
 
 Computation computation(Cache& cache, ByteView key) {
-  const SyncRWLock lock(cache, recipes::derived_key("get_or_set", key.view()));
-  const std::optional<Holder> holder = lock.holder();
-  if (holder && holder->mode == LockMode::exclusive) return Computation::running;
+  const SyncLock lock(cache, recipes::derived_key("get_or_set", key.view()));
+  if (lock.locked()) return Computation::running;
   return cache.contains(key) ? Computation::done : Computation::absent;
 }
 

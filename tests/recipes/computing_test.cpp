@@ -22,9 +22,9 @@ Worker recipes_shell(const OneCache& one) {
 /// The value of an answer, without its time.
 std::string value_of(const std::string& answer) { return answer.substr(0, answer.find(' ')); }
 
-bool has_waiters(const Cache& cache, std::size_t count) {
-  const auto all = locks(cache);
-  return all.size() == 1 && all.front().waiters.size() >= count;
+bool has_waiter(Cache& cache, const std::string& key) {
+  const auto all = locks(cache, {.prefix = "get_or_set:" + key});
+  return all.size() == 1 && all.front().waiters.size() == 1;
 }
 
 }  // namespace
@@ -63,7 +63,8 @@ TEST_SUITE("process") {
       workers.push_back(recipes_shell(*this));
       workers.back().say("get_or_set k 50 v");
     }
-    REQUIRE(eventually([&] { return has_waiters(cache, 3); }));
+    REQUIRE(eventually([&] { return has_waiter(cache, "k"); }));
+    std::this_thread::sleep_for(50ms);
     CHECK(computation(cache, "k") == Computation::running);
     doomed.kill();
     for (Worker& worker : workers) {
@@ -71,6 +72,26 @@ TEST_SUITE("process") {
       while (line.starts_with("comput")) line = worker.line(10s);
       CHECK(value_of(line) == "v");
     }
+    CHECK(cache.get("runs:k") == "2");
+  }
+
+  TEST_CASE_FIXTURE(OneCache, "when the first who waits is stopped, another one takes over from the dead") {
+    Worker doomed = recipes_shell(*this);
+    doomed.say("get_or_set k 60000 never");
+    REQUIRE(doomed.line() == "computing");
+    Worker stopped = recipes_shell(*this);
+    stopped.say("get_or_set k 0 late");
+    REQUIRE(eventually([&] { return has_waiter(cache, "k"); }));
+    stopped.signal(SIGSTOP);
+    Worker next = recipes_shell(*this);
+    next.say("get_or_set k 0 v");
+    std::this_thread::sleep_for(20ms);
+    doomed.kill();
+    CHECK(next.line(10s) == "computing");
+    CHECK(next.line().starts_with("computed"));
+    CHECK(value_of(next.line()) == "v");
+    stopped.signal(SIGCONT);
+    CHECK(value_of(stopped.line()) == "v");
     CHECK(cache.get("runs:k") == "2");
   }
 

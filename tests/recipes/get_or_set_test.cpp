@@ -235,10 +235,7 @@ ENGINE_TEST("with if_present = fail a value that is there is an error, also one 
       std::async(std::launch::async, [&] { return cache.get_or_set("other", gate.factory("v")); });
   REQUIRE(eventually([&] { return gate.calls == 1; }));
   auto waiting = std::async(std::launch::async, [&] { return cache.get_or_set("other", unwanted, fail); });
-  REQUIRE(eventually([&] {
-    const auto all = locks(cache);
-    return !all.empty() && !all.front().waiters.empty();
-  }));
+  REQUIRE(eventually([&] { return SyncLock(cache, "get_or_set-next:other").locked(); }));
   gate.opened.set_value();
   CHECK_THROWS_AS(waiting.get(), AlreadyExists);
 }
