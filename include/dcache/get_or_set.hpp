@@ -65,6 +65,8 @@ DCACHE_EXPORT std::optional<std::string> get_or_make(Cache& cache, ByteView key,
 /// `if_present`), WrongType (what is stored is no such type), Misuse inside `Cache::transact`, unless it is a
 /// hit.
 ///
+/// Factories that ask for each other's keys in a circle, in several threads, end by Timeout or Deadlock.
+///
 /// The computing one holds the lock "get_or_set:KEY", which the command shows and can clear; the first of
 /// those who wait holds "get_or_set-next:KEY" besides, and is woken when it is done. The others look every 8
 /// ms at most, or every hundredth of the time that they have waited (at least four times a second), without

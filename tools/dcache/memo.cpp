@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include "child.hpp"
 #include "context.hpp"
@@ -108,12 +109,20 @@ Outcome run_captured(const std::vector<std::string>& command) {
   return {.ended = ended, .output = output.text(), .error = error.text()};
 }
 
+std::string key_of_command(const std::vector<std::string>& command) {
+  std::error_code error;
+  const std::string here = std::filesystem::current_path(error).native();
+  if (error) {
+    throw Failure(kIo, "cannot tell the current directory: " + error.message() + "; name a --key");
+  }
+  return key_of("memo", here, command);
+}
+
 int run(Context& context, const Given& given) {
   if (given.stale_ok.time && (!given.expire.time || given.expire.time->is_forever())) {
     throw UsageError("--stale-ok needs --expire: what never ends is never stale");
   }
-  const std::string key =
-      given.key ? *given.key : key_of("memo", std::filesystem::current_path().native(), given.command);
+  const std::string key = given.key ? *given.key : key_of_command(given.command);
   Cache cache = context.open(Context::Missing::make);
   Outcome own;
   const auto factory = [&]() -> std::optional<std::vector<unsigned char>> {

@@ -35,7 +35,8 @@ int run(Context& context, const Given& given) {
   if (!given.no_wait) {
     bucket.acquire(given.wait.value_or(forever));
   } else if (!bucket.try_acquire()) {
-    context.note(in_quotes(given.key) + " was used " + std::to_string(*given.count) + " times just now");
+    context.note(in_quotes(given.key) + " has no room now: it is used at most " +
+                 std::to_string(*given.count) + " times in " + short_duration(*given.per.time));
     return kNo;
   }
   return given.command.empty() ? kDone : become({.command = given.command});
