@@ -14,6 +14,16 @@ namespace {
 
 std::int64_t unix_now() { return Timestamp(std::chrono::system_clock::now()).unix_nanoseconds(); }
 
+/// "12ms" or "300s", not less than it is.
+std::string shown(Duration time) {
+  using std::chrono::ceil;
+  const std::chrono::nanoseconds exact = time.nanoseconds();
+  if (exact >= std::chrono::seconds(10)) {
+    return std::to_string(ceil<std::chrono::seconds>(exact).count()) + "s";
+  }
+  return std::to_string(ceil<std::chrono::milliseconds>(exact).count()) + "ms";
+}
+
 }  // namespace
 
 Throttle::Throttle(Cache& cache, ByteView key, std::int64_t count, Duration period)
@@ -91,10 +101,9 @@ bool Throttle::try_acquire_for(Duration limit, std::int64_t tokens) {
 void Throttle::acquire(Duration limit, std::int64_t tokens) {
   const Duration wait = take_within(limit, tokens);
   if (wait <= Duration()) return;
-  throw Timeout(recipes::named("throttle", key_) + ": there are " + std::to_string(count_) + " in " +
-                std::to_string(period_ / 1'000'000) + " ms, and the next comes in " +
-                std::to_string(std::chrono::ceil<std::chrono::milliseconds>(wait.nanoseconds()).count()) +
-                " ms; allow a longer wait");
+  throw Timeout(recipes::named("throttle", key_) + ": at most " + std::to_string(count_) + " in " +
+                shown(std::chrono::nanoseconds(period_)) + ", and there is room in " + shown(wait) +
+                "; allow a longer wait");
 }
 
 }  // namespace dcache
