@@ -161,6 +161,12 @@ class DCACHE_EXPORT Cache {
   /// As above, into a file descriptor.
   bool get_to(ByteView key, int descriptor) const;
 
+  /// The value, or what `factory()` returns, which is then stored: one caller computes, in all processes
+  /// together, the others wait for it. See dcache/get_or_set.hpp, where it is defined: include that or
+  /// dcache.hpp to use it.
+  template <class Factory>
+  [[nodiscard]] auto get_or_set(ByteView key, Factory&& factory, const GetOrSetOptions& options = {});
+
   // These three are defined in dcache/json.hpp: include it to use them.
 
   /// Stores a JSON document as text of format json.

@@ -13,6 +13,7 @@
 #include "dcache/lock_all.hpp"
 #include "dcache/lock_log.hpp"
 #include "dcache/options.hpp"
+#include "dcache/recipes.hpp"
 #include "dcache/rw_lock.hpp"
 #include "dcache/semaphore.hpp"
 #include "dcache/tags.hpp"

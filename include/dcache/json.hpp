@@ -9,6 +9,7 @@
 #include <string>
 
 #include "dcache/cache.hpp"
+#include "dcache/codec.hpp"
 #include "dcache/error.hpp"
 
 namespace dcache {
@@ -43,5 +44,26 @@ std::optional<T> Cache::get_as(ByteView key) const {
                     "' is JSON of another type: " + failed.what());
   }
 }
+
+/// For recipes: a T by nlohmann's conversions. The text is the same for equal documents.
+template <class T>
+struct detail::JsonText {
+  static std::string write(const T& value) {
+    try {
+      return nlohmann::json(value).dump();
+    } catch (const nlohmann::json::exception& failed) {
+      throw InvalidArgument(std::string("the value cannot be written as JSON: ") + failed.what());
+    }
+  }
+  static T read(ByteView key, const std::string& text) {
+    const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+    if (json.is_discarded()) throw_wrong_type(key, "JSON document");
+    try {
+      return json.template get<T>();
+    } catch (const nlohmann::json::exception&) {
+      throw_wrong_type(key, "JSON document of the type that is asked for");
+    }
+  }
+};
 
 }  // namespace dcache

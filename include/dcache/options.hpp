@@ -83,4 +83,38 @@ struct WriteOptions {
   std::optional<Guard> guard = {};  ///< do it only while this lock is held: otherwise LockLost
 };
 
+/// What `get_or_set` does with a value that is there already.
+enum class IfPresent {
+  use,   ///< return it
+  fail,  ///< throw AlreadyExists, even if another caller has stored it only now
+};
+
+/// How `get_or_set` computes and stores.
+struct GetOrSetOptions {
+  std::optional<Duration> expire = {};  ///< life of the value; `forever` or none = no end
+  Tags tags = {};
+  /// Longest wait for another caller who computes, then Timeout. 0 = one try, `forever` = without end.
+  Duration timeout = std::chrono::seconds(10);
+  /// Longest time that a computation may take while others wait: then one of them takes over, and the late
+  /// result is refused. None: it ends with its process, or when the factory returns.
+  std::optional<Duration> max_hold = {};
+  std::uint64_t max_tries = 0;  ///< as LockOptions::max_tries, for the wait
+  IfPresent if_present = IfPresent::use;
+  /// The value lives longer than `expire` by this time, and is stale then: one caller computes it anew, and
+  /// all others are given the stale one, without waiting. Name the same in all calls for a key. (The idea is
+  /// RFC 5861's stale-while-revalidate.) Needs `expire`.
+  Duration stale_ok = {};
+  /// Above 0: a caller now and then computes the value anew before it expires, the more likely the nearer the
+  /// end and the longer it takes to compute, so that not all miss it at once; others are given the old one
+  /// meanwhile. 1 is best in theory, more is earlier. After Vattani, Chierichetti and Lowenstein, "Optimal
+  /// Probabilistic Cache Stampede Prevention" (2015), named XFetch there. Needs `expire`. The time that the
+  /// computation took is stored as a value of its own, "took:KEY".
+  double beta = 0;
+
+  /// Whether a value that is there is all that is asked for.
+  [[nodiscard]] bool plain() const noexcept {
+    return if_present == IfPresent::use && stale_ok == Duration() && beta == 0;
+  }
+};
+
 }  // namespace dcache

@@ -105,9 +105,9 @@ struct Record {
 enum class Space : std::uint8_t { locks = 1, lock_log = 2 };
 
 /// What is counted for all users of a cache together. The last two keep the longest, in microseconds.
-enum class Counter : std::uint8_t { grants, contended, takeovers, lost, longest_wait, longest_hold };
-[[nodiscard]] constexpr bool keeps_longest(Counter counter) noexcept {
-  return counter == Counter::longest_wait || counter == Counter::longest_hold;
+enum class LockCounter : std::uint8_t { grants, contended, takeovers, lost, longest_wait, longest_hold };
+[[nodiscard]] constexpr bool keeps_longest(LockCounter counter) noexcept {
+  return counter == LockCounter::longest_wait || counter == LockCounter::longest_hold;
 }
 
 /// A walk over live entries in pages. It holds nothing open between pages.
@@ -239,8 +239,8 @@ class DCACHE_EXPORT Store {
   /// Wakes an agent of any session. Never throws.
   virtual void wake(std::string_view session, std::uint64_t agent) noexcept = 0;
   /// Adds to a counter, or raises it. A hint: it may be lost.
-  virtual void count(Counter counter, std::uint64_t amount) noexcept = 0;
-  [[nodiscard]] virtual std::uint64_t counted(Counter counter) noexcept = 0;
+  virtual void count(LockCounter counter, std::uint64_t amount) noexcept = 0;
+  [[nodiscard]] virtual std::uint64_t counted(LockCounter counter) noexcept = 0;
 
   /// While the returned object lives, the death of `session` wakes `agent` of this one. Null where that
   /// cannot be had.

@@ -274,12 +274,12 @@ std::uint64_t Cache::size() const { return state_->store().size(); }
 Stats Cache::stats() const {
   Store& store = state_->store();
   Stats stats = store.stats();
-  stats.lock_grants = store.counted(Counter::grants);
-  stats.lock_contended = store.counted(Counter::contended);
-  stats.lock_takeovers = store.counted(Counter::takeovers);
-  stats.lock_lost = store.counted(Counter::lost);
-  stats.lock_longest_wait = std::chrono::microseconds(store.counted(Counter::longest_wait));
-  stats.lock_longest_hold = std::chrono::microseconds(store.counted(Counter::longest_hold));
+  stats.lock_grants = store.counted(LockCounter::grants);
+  stats.lock_contended = store.counted(LockCounter::contended);
+  stats.lock_takeovers = store.counted(LockCounter::takeovers);
+  stats.lock_lost = store.counted(LockCounter::lost);
+  stats.lock_longest_wait = std::chrono::microseconds(store.counted(LockCounter::longest_wait));
+  stats.lock_longest_hold = std::chrono::microseconds(store.counted(LockCounter::longest_hold));
   return stats;
 }
 const std::filesystem::path& Cache::directory() const { return state_->directory(); }

@@ -144,11 +144,11 @@ LockHandle::Impl::Failed LockHandle::Impl::Attempt::run() {
 }
 
 void LockHandle::Impl::Attempt::count_grant(bool waited) const noexcept {
-  store_.count(Counter::grants, 1);
+  store_.count(LockCounter::grants, 1);
   if (!waited) return;
-  store_.count(Counter::contended, 1);
+  store_.count(LockCounter::contended, 1);
   const auto microseconds = std::chrono::floor<std::chrono::microseconds>(steady_clock::now() - started_);
-  store_.count(Counter::longest_wait, static_cast<std::uint64_t>(microseconds.count()));
+  store_.count(LockCounter::longest_wait, static_cast<std::uint64_t>(microseconds.count()));
 }
 
 void LockHandle::Impl::Attempt::check_stop() const {
@@ -200,7 +200,7 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::change(locking::Queue
     case Outcome::again:
       lock_.granted(*own, wish_.hold.count, bytes, result.owner_died);
       if (result.owner_died) {
-        store_.count(Counter::takeovers, 1);
+        store_.count(LockCounter::takeovers, 1);
         locking::log_event(*lock_.state_, LockEvent::Kind::taken_over, lock_.key_, own->fence, before);
       }
       return Step::held;

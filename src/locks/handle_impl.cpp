@@ -196,7 +196,7 @@ void LockHandle::Impl::forget(bool lost) {
 
 void LockHandle::Impl::tell_lost(std::uint64_t fence) const {
   if (options_.on_lost) options_.on_lost(key_, fence);
-  state_->store().count(Counter::lost, 1);
+  state_->store().count(LockCounter::lost, 1);
   locking::log_event(*state_, LockEvent::Kind::lost, key_, fence);
 }
 
@@ -248,7 +248,7 @@ Release LockHandle::Impl::release(std::uint64_t count) {
       case locking::Outcome::released:
         if (newest) {
           const std::int64_t held = std::max<std::int64_t>(locking::wall_us() - since_, 0);
-          store.count(Counter::longest_hold, static_cast<std::uint64_t>(held));
+          store.count(LockCounter::longest_hold, static_cast<std::uint64_t>(held));
           forget(false);
         }
         if (of_threads()) locking::forget_grant(self, key_);

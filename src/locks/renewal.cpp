@@ -125,7 +125,7 @@ void Renewal::give_up() noexcept {
   }
   const std::shared_ptr<detail::CacheState> state = grant_.state.lock();
   if (state != nullptr && !state->forked()) {
-    state->store().count(Counter::lost, 1);
+    state->store().count(LockCounter::lost, 1);
     log_event(*state, LockEvent::Kind::lost, grant_.key, grant_.fence);
   }
 }

@@ -13,8 +13,9 @@ from conftest import BINARY
 from shells import COMPLETIONS, SHELLS
 
 # What a place on the command line is completed with. A new name in a usage line has to be entered here.
-KINDS = {"KEY": "key", "PREFIX": "key", "TAG": "tag", "VALUE": None, "DELTA": None, "FILE": "file", "SETTING": "setting"}
-IN_LOCK_VERBS = {"KEY": "lock", "PREFIX": "lock"}
+KINDS = {"KEY": "key", "PREFIX": "key", "TAG": "tag", "VALUE": None, "DELTA": None, "FILE": "file", "SETTING": "setting",
+         "-- COMMAND": None}
+IN_GROUP = {"Locks": {"KEY": "lock", "PREFIX": "lock"}, "Commands": {"KEY": None}}
 
 NAMES = {"key": {"greeting", "user:1", "user:2"}, "tag": {"eu", "pages-a", "pages-b"}, "lock": {"report", "nightly:db"},
          "file": {"input-of-mine"}, "setting": {"size_limit", "policy"}}
@@ -76,7 +77,7 @@ def kind_of(verb):
     """What the verb's first argument is completed with."""
     place = verb.arguments[0].strip("[].") if verb.arguments else None
     assert place is None or place in KINDS, f"tests/cli/test_completions.py: KINDS does not say what {place} is"
-    return place and (IN_LOCK_VERBS if verb.group == "Locks" else KINDS).get(place, KINDS[place])
+    return place and IN_GROUP.get(verb.group, KINDS).get(place, KINDS[place])
 
 
 def test_options_take_a_value_where_they_do(shell, filled):

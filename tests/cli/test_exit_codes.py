@@ -15,7 +15,8 @@ READING = [["get", "k"], ["pop", "k"], ["ls"], ["tags"], ["entry", "k"], ["stats
            ["locks"], ["lock", "show", "k"], ["lock", "test", "k"], ["lock", "wait", "k"], ["lock", "clear", "k"],
            ["delete", "k"], ["touch", "k", "--expire", "1h"], ["evict", "t"], ["expire"], ["cull"],
            ["clear", "--yes"], ["config"], ["config", "policy"], ["doctor"]]
-MAKING = [["set", "k", "v"], ["add", "k", "v"], ["incr", "k"], ["lock", "run", "k", "--", "true"],
+MAKING = [["set", "k", "v"], ["add", "k", "v"], ["incr", "k"], ["memo", "--", "true"], ["once", "k", "--", "true"],
+          ["throttle", "k", "--count", "1", "--per", "1s", "--", "true"], ["lock", "run", "k", "--", "true"],
           ["config", "size_limit", "1M"]]
 
 

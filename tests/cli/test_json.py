@@ -186,7 +186,7 @@ def test_lock_ls_writes_the_columns_that_are_asked_for(dcache):
 
 
 def test_each_verb_is_documented():
-    assert set(help_pages.verbs()) == set(table()) | {"lock run"}
+    assert set(help_pages.verbs()) == set(table()) | {"memo", "once", "throttle", "lock run"}
 
 
 def test_the_columns_of_plain_are_those_of_the_help():

@@ -5,7 +5,7 @@ import os
 import pytest
 
 VERBS = ["get", "set", "add", "pop", "delete", "touch", "incr", "ls", "tags", "entry", "stats", "evict", "expire",
-         "cull", "clear", "check", "config", "doctor", "bench", "lock run", "lock ls", "lock show", "lock test",
+         "cull", "clear", "check", "config", "doctor", "bench", "memo", "once", "throttle", "lock run", "lock ls", "lock show", "lock test",
          "lock wait", "lock acquire", "lock renew", "lock release", "lock clear", "locks"]
 
 
@@ -78,6 +78,19 @@ def test_an_unknown_verb_gets_a_suggestion(dcache, words, meant):
     (["lock", "run", "-w", "soon", "k", "--", "true"], "--wait 'soon' is not a time"),
     (["lock", "run", "-E", "256", "k", "--", "true"], "0 to 255"),
     (["lock", "run", "--lease", "0", "k", "--", "true"], "--lease '0' is too short"),
+    (["memo"], "`-- COMMAND...` is missing"),
+    (["memo", "ls"], "write -- before the command"),
+    (["memo", "--stale-ok", "1h", "--", "true"], "--stale-ok needs --expire"),
+    (["memo", "--expire", "0", "--", "true"], "--expire '0' is too short"),
+    (["memo", "--key", "k" * 4097, "--", "true"], "4096"),
+    (["once", "--", "true"], "KEY is missing"),
+    (["once", "k"], "`-- COMMAND...` is missing"),
+    (["once", "k", "--per", "0", "--", "true"], "--per '0' is too short"),
+    (["throttle", "k"], "--count and --per are needed"),
+    (["throttle", "k", "--count", "0", "--per", "1s"], "--count must be 1 or more"),
+    (["throttle", "k", "--count", "1", "--per", "0"], "--per '0' is too short"),
+    (["throttle", "k", "--count", "1", "--per", "never"], "100 years"),
+    (["throttle", "k", "--count", "1", "--per", "1s", "-n", "-w", "1"], "exclude each other"),
     (["lock", "wait", "-w", "soon", "k"], "--wait 'soon' is not a time"),
     (["lock", "clear", "k", "--fence", "x"], "--fence 'x'"),
     (["get", "k", "--timeout", "x"], "--timeout 'x'"),

@@ -30,8 +30,8 @@ std::uint64_t grant(Cache& cache) {
   return taken;
 }
 
-struct Counter {
-  explicit Counter(const std::string& path) : database(std::filesystem::path(path) / "cache.db") {}
+struct FenceCounter {
+  explicit FenceCounter(const std::string& path) : database(std::filesystem::path(path) / "cache.db") {}
 
   void set(const std::string& text) {
     database.run("UPDATE records SET value = CAST('" + text + "' AS BLOB) WHERE space = 0");
@@ -114,7 +114,7 @@ TEST_CASE_FIXTURE(OneCache, "two caches and many threads never get the same fenc
 TEST_CASE_FIXTURE(OneCache,
                   "after a reboot the first fence is above all that may have been handed out before") {
   const std::uint64_t first = grant(cache);
-  Counter counter(path());
+  FenceCounter counter(path());
   CHECK(counter.get().starts_with(platform::boot_id() + ' '));
   // A boot ago fences up to `reserved` were safe to hand out; a power loss has undone all notes of them.
   const std::uint64_t reserved = first + 1'000'000'000'000;
@@ -127,7 +127,7 @@ TEST_CASE_FIXTURE(OneCache,
 
 TEST_CASE_FIXTURE(OneCache, "a clock that was set back by years takes no fence back") {
   grant(cache);
-  Counter counter(path());
+  FenceCounter counter(path());
   const std::uint64_t future = microseconds() + 365ULL * 86400 * 1'000'000;
   counter.set(platform::boot_id() + numbers(future, future + 1'000'000));
   CHECK(grant(cache) == future + 1);
@@ -138,7 +138,7 @@ TEST_CASE_FIXTURE(OneCache, "a clock that was set back by years takes no fence b
 
 TEST_CASE_FIXTURE(OneCache, "fences that are used up are reserved anew, without a gap that goes back") {
   grant(cache);
-  Counter counter(path());
+  FenceCounter counter(path());
   const std::uint64_t future = microseconds() + 1'000'000'000;
   counter.set(platform::boot_id() + numbers(future, future + 3));
   std::uint64_t last = future;
@@ -165,7 +165,7 @@ TEST_CASE_FIXTURE(OneCache, "a damaged counter is Corrupt: no lock is granted, v
     const TempDir own;
     Cache damaged(own / "cache");
     grant(damaged);
-    Counter(own / "cache").set(text);
+    FenceCounter(own / "cache").set(text);
     SyncLock lock(damaged, "k");
     SyncRLock rlock(damaged, "k");
     const std::string error = thrown<Corrupt>([&] { lock.lock(); });

@@ -13,7 +13,7 @@ function __dcache_words
         switch $word
             case --
                 break
-            case --dir --timeout --color -t --tag -e --expire -i --initial -w --wait -E --conflict-exit-code -c --command --lease --label --fence --kill-after --token --key --columns --permits --sort -p --prefix --add-tag --from --seconds
+            case --dir --timeout --color -t --tag -e --expire -i --initial -w --wait -E --conflict-exit-code -c --command --lease --label --fence --kill-after --token --key --columns --permits --sort -p --prefix --add-tag --from --seconds --per --count --stale-ok
                 set skip 1
             case -f -k -o -s
                 # Flags of other verbs.
@@ -43,9 +43,9 @@ function __dcache_first
     __dcache_verb $argv; and test (count (__dcache_words)) = (count (string split ' ' -- $argv[1]))
 end
 
-# Whether the cursor is behind the "--" of lock run.
+# Whether the cursor is behind the "--" before a command.
 function __dcache_command
-    __dcache_verb 'lock run'; and contains -- -- (commandline -opc)
+    __dcache_verb memo once throttle 'lock run'; and contains -- -- (commandline -opc)
 end
 
 function __dcache_complete_command
@@ -136,6 +136,9 @@ complete -c dcache -n __dcache_no_verb -a import -d 'Store entries from JSON Lin
 complete -c dcache -n __dcache_no_verb -a compact -d 'Give unused space back to the disk'
 complete -c dcache -n __dcache_no_verb -a doctor -d 'Tell what is wrong or slow, and the mend'
 complete -c dcache -n __dcache_no_verb -a bench -d 'Measure dcache on this disk beside raw SQLite'
+complete -c dcache -n __dcache_no_verb -a memo -d 'Run a command, or show what it wrote before'
+complete -c dcache -n __dcache_no_verb -a once -d 'Run a command unless it was done before'
+complete -c dcache -n __dcache_no_verb -a throttle -d 'Run a command at most so often'
 complete -c dcache -n __dcache_no_verb -a lock -d 'Run commands under locks, look at locks, clear them'
 complete -c dcache -n __dcache_no_verb -a locks -d 'List the locks and who holds them'
 complete -c dcache -n __dcache_no_verb -a help -d 'Tell more about a verb'
@@ -162,8 +165,8 @@ complete -c dcache -n '__dcache_first "lock run" "lock ls" "lock show" "lock tes
 complete -c dcache -n __dcache_command -a '(__dcache_complete_command)'
 
 # Options
-complete -c dcache -n '__dcache_verb set add incr ls export locks "lock run" "lock ls" "lock acquire" "lock clear"' -s t -l tag -x -a '(__dcache_names tag)' -d 'A tag'
-complete -c dcache -n '__dcache_verb set add touch incr' -s e -l expire -x -d 'Life from now'
+complete -c dcache -n '__dcache_verb set add incr ls export memo locks "lock run" "lock ls" "lock acquire" "lock clear"' -s t -l tag -x -a '(__dcache_names tag)' -d 'A tag'
+complete -c dcache -n '__dcache_verb set add touch incr memo' -s e -l expire -x -d 'Life from now'
 complete -c dcache -n '__dcache_verb incr' -s i -l initial -x -d 'What a missing key starts from'
 complete -c dcache -n '__dcache_verb ls export' -s a -l any -d 'Any of several tags will do'
 complete -c dcache -n '__dcache_verb ls' -s s -l sort -x -a 'inserted key stored size expires' -d 'The order'
@@ -180,10 +183,14 @@ complete -c dcache -n '__dcache_verb import' -s k -l if-absent -d 'Keep values o
 complete -c dcache -n '__dcache_verb import' -s t -l add-tag -x -a '(__dcache_names tag)' -d 'A tag for each value'
 complete -c dcache -n '__dcache_verb import' -l from -x -d 'Begin with this line'
 complete -c dcache -n '__dcache_verb bench' -l seconds -x -d 'How long to measure'
+complete -c dcache -n '__dcache_verb memo' -l key -x -a '(__dcache_names key)' -d 'Keep it under this key'
+complete -c dcache -n '__dcache_verb memo' -l stale-ok -x -d 'Show it for so much longer while one runs it anew'
+complete -c dcache -n '__dcache_verb once throttle' -l per -x -d 'In which time'
+complete -c dcache -n '__dcache_verb throttle' -l count -x -d 'How often'
 complete -c dcache -n '__dcache_verb "lock run" "lock acquire"' -l permits -x -d 'Together with others, at most so many'
 complete -c dcache -n '__dcache_verb "lock run" "lock acquire"' -s v -l verbose -d 'Say how long it waited and what it got'
-complete -c dcache -n '__dcache_verb "lock run" "lock acquire"' -s n -l nonblock -d 'Give up at once if it is held'
-complete -c dcache -n '__dcache_verb "lock run" "lock acquire" "lock wait"' -s w -l wait -x -d 'Wait at most so long'
+complete -c dcache -n '__dcache_verb throttle "lock run" "lock acquire"' -s n -l nonblock -d 'Give up at once if it would have to wait'
+complete -c dcache -n '__dcache_verb once throttle "lock run" "lock acquire" "lock wait"' -s w -l wait -x -d 'Wait at most so long'
 complete -c dcache -n '__dcache_verb "lock run" "lock acquire"' -s E -l conflict-exit-code -x -d 'Exit status when the lock was not to be had'
 complete -c dcache -n '__dcache_verb "lock run"' -s c -l command -x -d 'Run this by /bin/sh -c'
 complete -c dcache -n '__dcache_verb "lock run"' -s o -l close -d 'If dcache is killed the lock is free'

@@ -75,8 +75,13 @@ int spawn(const Child& child, const Signals& signals, pid_t& pid) {
   posix_spawn_file_actions_t files;
   int error = ::posix_spawn_file_actions_init(&files);
   if (error == 0) {
+    const std::array streams = {child.input, child.output, child.error};
+    for (int number = 0; number < 3 && error == 0; ++number) {
+      const int file = streams[static_cast<std::size_t>(number)];
+      if (file >= 0) error = ::posix_spawn_file_actions_adddup2(&files, file, number);
+    }
     // Onto itself: it is not closed at exec any more.
-    if (child.inherited >= 0) {
+    if (error == 0 && child.inherited >= 0) {
       error = ::posix_spawn_file_actions_adddup2(&files, child.inherited, child.inherited);
     }
     if (error == 0) error = ::posix_spawnp(&pid, words[0], &files, &attributes, words.data(), environ);
@@ -164,7 +169,8 @@ Ended run_child(const Child& child) {
     const pid_t ended = ::waitpid(pid, &status, WNOHANG);
     if (ended == pid) {
       return {.status = WIFSIGNALED(status) ? kSignalBase + WTERMSIG(status) : WEXITSTATUS(status),
-              .broken_off = keeper.broken_off()};
+              .broken_off = keeper.broken_off(),
+              .complete = WIFEXITED(status)};
     }
     if (ended < 0 && errno != EINTR) {
       throw Failure(kInternal, "cannot wait for the command: " + errno_text(errno));

@@ -9,10 +9,13 @@
 
 namespace dcache::cli {
 
-/// A command to run with our stdin, stdout and stderr.
+/// A command to run with our stdin, stdout and stderr, where it gets no others.
 struct Child {
   std::vector<std::string> command;  ///< looked up in PATH
-  int inherited = -1;                ///< a descriptor that the child gets besides, under the same number
+  int input = -1;                    ///< its stdin, stdout and stderr; -1 = ours
+  int output = -1;
+  int error = -1;
+  int inherited = -1;  ///< a descriptor that the child gets besides, under the same number
   /// Asked four times a second whether it may go on. If not the child gets TERM, and after `grace` KILL.
   std::function<bool()> may_run = {};
   Duration grace = forever;
@@ -22,6 +25,7 @@ struct Child {
 struct Ended {
   int status = 0;           ///< as a shell tells it: 128 + N if signal N ended it
   bool broken_off = false;  ///< it was not to go on
+  bool complete = false;    ///< it ran, and ended by itself
 };
 
 /// Runs it and waits for its end. Status 126 or 127, after a message, if it cannot be run.

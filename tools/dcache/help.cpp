@@ -41,7 +41,8 @@ Output:
 Exit status:
   0    done
   1    no: the key is absent (`add`: present), the lock is held (`lock show` and
-       `lock test`: free), nothing to remove, `doctor` found a problem
+       `lock test`: free), nothing to remove, `doctor` found a problem,
+       `throttle -n` would have to wait
   64   the command line makes no sense, or a key, value or tag breaks a limit
   65   damaged data (`check`: some is left), a database that is not ours or of a
        newer version, or a value of another type
@@ -53,8 +54,8 @@ Exit status:
   77   refused: unsafe directory, no permission, the lock's holder may be alive,
        something is there already
   130  ended by Ctrl-C; 128 + N by signal N
-  `lock run` passes on its command's status: 128 + N if signal N ended it, 126 or
-  127 if it cannot be run.
+  `memo`, `once`, `throttle` and `lock run` pass on their command's status: 128 + N
+  if signal N ended it, 126 or 127 if it cannot be run.
 
 `dcache VERB --help` tells more about a verb, with examples.
 )";
@@ -63,9 +64,12 @@ struct GroupTitle {
   Group group;
   std::string_view title;
 };
-constexpr std::array kGroups = {GroupTitle{Group::values, "Values"}, GroupTitle{Group::looking, "Looking"},
+constexpr std::array kGroups = {GroupTitle{Group::values, "Values"},
+                                GroupTitle{Group::looking, "Looking"},
                                 GroupTitle{Group::many, "Many values at once"},
-                                GroupTitle{Group::upkeep, "Upkeep"}, GroupTitle{Group::locks, "Locks"}};
+                                GroupTitle{Group::upkeep, "Upkeep"},
+                                GroupTitle{Group::commands, "Commands"},
+                                GroupTitle{Group::locks, "Locks"}};
 
 struct Line {
   std::string left;

@@ -13,7 +13,7 @@
 
 namespace dcache::cli {
 
-enum class Group { values, many, looking, upkeep, locks };
+enum class Group { values, many, looking, upkeep, commands, locks };
 
 struct Verb {
   std::string_view name;   ///< "get", or "lock run" for a verb of a family
@@ -72,6 +72,12 @@ Command build_import();
 Command build_doctor();
 // bench.cpp
 Command build_bench();
+// memo.cpp
+Command build_memo();
+// once.cpp
+Command build_once();
+// throttle.cpp
+Command build_throttle();
 // locks.cpp
 Command build_lock_ls();
 // lock_log.cpp

@@ -85,7 +85,7 @@ void MemoryStore::rollback() noexcept {
   freed_.notify_all();
 }
 
-void MemoryStore::count(Counter counter, std::uint64_t amount) noexcept {
+void MemoryStore::count(LockCounter counter, std::uint64_t amount) noexcept {
   std::atomic<std::uint64_t>& own = counters_[static_cast<std::size_t>(counter)];
   if (keeps_longest(counter)) {
     platform::raise(own, amount);

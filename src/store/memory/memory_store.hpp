@@ -72,8 +72,8 @@ class MemoryStore final : public Store {
   std::string session() override { return session_; }
   std::string uuid() override { return session_; }
   int proof_of_life() override { return -1; }
-  void count(Counter counter, std::uint64_t amount) noexcept override;
-  [[nodiscard]] std::uint64_t counted(Counter counter) noexcept override {
+  void count(LockCounter counter, std::uint64_t amount) noexcept override;
+  [[nodiscard]] std::uint64_t counted(LockCounter counter) noexcept override {
     return counters_[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed);
   }
   [[nodiscard]] Liveness alive(std::string_view session) override {

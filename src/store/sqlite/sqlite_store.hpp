@@ -73,8 +73,8 @@ class SqliteStore final : public Store {
   std::string session() override;
   std::string uuid() override;
   int proof_of_life() override { return session_->proof(); }
-  void count(Counter counter, std::uint64_t amount) noexcept override;
-  [[nodiscard]] std::uint64_t counted(Counter counter) noexcept override;
+  void count(LockCounter counter, std::uint64_t amount) noexcept override;
+  [[nodiscard]] std::uint64_t counted(LockCounter counter) noexcept override;
   [[nodiscard]] Liveness alive(std::string_view session) override { return session_->alive(session); }
   [[nodiscard]] std::string command(std::string_view session) override { return Session::command(session); }
   std::optional<std::uint32_t> wake_word(std::uint64_t agent) override;

@@ -34,7 +34,7 @@ void SqliteStore::wake(std::string_view session, std::uint64_t agent) noexcept {
   }
 }
 
-void SqliteStore::count(Counter counter, std::uint64_t amount) noexcept {
+void SqliteStore::count(LockCounter counter, std::uint64_t amount) noexcept {
   try {
     if (keeps_longest(counter)) {
       board()->raise(static_cast<std::size_t>(counter), amount);
@@ -46,7 +46,7 @@ void SqliteStore::count(Counter counter, std::uint64_t amount) noexcept {
   }
 }
 
-std::uint64_t SqliteStore::counted(Counter counter) noexcept {
+std::uint64_t SqliteStore::counted(LockCounter counter) noexcept {
   try {
     return board()->counter(static_cast<std::size_t>(counter));
   } catch (const std::exception&) {

@@ -49,6 +49,7 @@ std::string describe(const Error& error) {
   const char* name = "Error";
   if (dynamic_cast<const Timeout*>(&error) != nullptr) name = "Timeout";
   if (dynamic_cast<const Deadlock*>(&error) != nullptr) name = "Deadlock";
+  if (dynamic_cast<const AlreadyExists*>(&error) != nullptr) name = "AlreadyExists";
   if (dynamic_cast<const NotOwner*>(&error) != nullptr) name = "NotOwner";
   if (dynamic_cast<const LockLost*>(&error) != nullptr) name = "LockLost";
   if (dynamic_cast<const Forked*>(&error) != nullptr) name = "Forked";
@@ -69,10 +70,11 @@ std::string describe(const Error& error) {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 16> kModes{{
+constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 17> kModes{{
     {"open", open_mode},
     {"fill", fill_mode},
     {"read", read_mode},
+    {"recipes", recipes_mode},
     {"shell", shell_mode},
     {"exclusive", exclusive_mode},
     {"exhaust", exhaust_mode},

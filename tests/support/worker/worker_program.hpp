@@ -32,6 +32,7 @@ int open_mode(
     const Arguments& arguments);  // DIR [never|parents|shared]: opens, sets, gets, tells the outcome
 int fill_mode(const Arguments& arguments);       // DIR N: stores N values and ends
 int read_mode(const Arguments& arguments);       // DIR: every call that only reads
+int recipes_mode(const Arguments& arguments);    // DIR: does recipes, as it is told line by line
 int shell_mode(const Arguments& arguments);      // DIR: does what it is told, line by line
 int exclusive_mode(const Arguments& arguments);  // FILE: locks a database as a whole, with SQLite alone
 int exhaust_mode(const Arguments& arguments);    // DIR: runs out of file descriptors
