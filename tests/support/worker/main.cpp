@@ -69,7 +69,7 @@ std::string describe(const Error& error) {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 16> kModes{{
+constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 17> kModes{{
     {"open", open_mode},
     {"fill", fill_mode},
     {"read", read_mode},
@@ -82,6 +82,7 @@ constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 16>
     {"fork", fork_mode},
     {"lease", lease_mode},
     {"load", load_mode},
+    {"queue", queue_mode},
     {"session", session_mode},
     {"share", share_mode},
     {"storm", storm_mode},
