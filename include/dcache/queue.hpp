@@ -84,7 +84,9 @@ class DCACHE_EXPORT LeasedItem {
 
   /// The work is done: removes the item and ends the lease. False if the item was gone meanwhile (expired,
   /// evicted, cleared). A lease that is over does no harm as long as nobody else got the item. Throws
-  /// LockLost if somebody did: it is theirs now, and stays.
+  /// LockLost if somebody did: it is theirs now, and stays. Inside `Cache::transact` it takes part, so that
+  /// the work and its end are one step; the lease ends with the transaction, and if that is undone the item
+  /// is to be had again.
   bool ack();
 
   /// Gives the item back, to be had by others at once. Nothing happens if the lease is lost.
@@ -102,6 +104,7 @@ class DCACHE_EXPORT LeasedItem {
  private:
   friend class Queue;
   LeasedItem(Cache cache, std::string topic, std::unique_ptr<SyncLock> lock, Entry entry);
+  void end_lease();
   void give_back() noexcept;
 
   Cache cache_;

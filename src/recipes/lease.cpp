@@ -46,7 +46,11 @@ std::optional<LeasedItem> Queue::lease_now(const LeaseOptions& options) {
       static_cast<void>(lock->release());
       throw;
     }
-    if (entry) return LeasedItem(cache_.share(), name_, std::move(lock), *std::move(entry));
+    if (entry) {
+      LeasedItem item(cache_.share(), name_, std::move(lock), *std::move(entry));
+      item.again_ = item.again_ || first->was_leased;  // the end of a kept lease is nobody's death
+      return item;
+    }
     static_cast<void>(lock->release());
     if (!passed.is_damaged(key)) cache_.erase(key);
   }
@@ -117,14 +121,28 @@ bool LeasedItem::ack() {
     lock_->renew();
     was = cache_.erase(key(), {.guard = *lock_});
   }
-  static_cast<void>(lock_->release());
+  end_lease();
   lock_.reset();
   return was;
 }
 
+/// Inside a transaction a lease ends with it, whatever becomes of it.
+void LeasedItem::end_lease() {
+  if (cache_.state()->store().in_transaction()) {
+    lock_->unlock();
+    return;
+  }
+  try {
+    static_cast<void>(lock_->release());
+  } catch (const Error& error) {
+    // It cannot be committed now: the end of the lock tries it again, or its own lease ends it.
+    cache_.state()->report(error);
+  }
+}
+
 void LeasedItem::nack() {
   if (lock_ == nullptr) return;
-  static_cast<void>(lock_->release());
+  end_lease();
   give_back();
 }
 

@@ -13,7 +13,8 @@ from conftest import BINARY
 from shells import COMPLETIONS, SHELLS
 
 # What a place on the command line is completed with. A new name in a usage line has to be entered here.
-KINDS = {"KEY": "key", "PREFIX": "key", "TAG": "tag", "VALUE": None, "DELTA": None, "FILE": "file", "SETTING": "setting"}
+KINDS = {"KEY": "key", "PREFIX": "key", "TAG": "tag", "VALUE": None, "DELTA": None, "FILE": "file", "SETTING": "setting",
+         "QUEUE": None, "TOKEN": None}
 IN_LOCK_VERBS = {"KEY": "lock", "PREFIX": "lock"}
 
 NAMES = {"key": {"greeting", "user:1", "user:2"}, "tag": {"eu", "pages-a", "pages-b"}, "lock": {"report", "nightly:db"},

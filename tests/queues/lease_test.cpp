@@ -176,10 +176,15 @@ ENGINE_TEST("a kept lease outlives the object, and its token acks or gives back 
   CHECK_FALSE(queue.adopt(token));
   auto again = queue.lease({.lease = 1h, .keep = true});
   REQUIRE(again);
+  CHECK_FALSE(again->again());  // it was given back
   CHECK(again->token() != token);
   CHECK(queue.adopt(again->token())->ack());
   CHECK_FALSE(queue.adopt(again->token()));
   CHECK(queue.size() == 0);
+  queue.push("b");
+  static_cast<void>(queue.lease({.lease = 1ms, .keep = true}));
+  std::this_thread::sleep_for(5ms);
+  CHECK(queue.lease()->again());
 }
 
 ENGINE_TEST("options of a lease that make no sense are refused, also while the queue is empty") {
@@ -212,6 +217,34 @@ ENGINE_TEST("inside a transaction items on lease are passed over, and no lease i
   const auto leases = [&](Transaction&) { static_cast<void>(queue.lease()); };
   CHECK_THROWS_AS(cache.transact(leases), Misuse);
   CHECK(queue.pull()->value == "a");
+}
+
+ENGINE_TEST("work and its ack are one step in a transaction") {
+  Queue queue(cache, "jobs");
+  queue.push("a");
+  auto item = queue.lease();
+  const auto fails = [&](Transaction& transaction) {
+    transaction.set("result", "half done");
+    CHECK(item->ack());
+    throw std::runtime_error("no");
+  };
+  CHECK_THROWS_AS(cache.transact(fails), std::runtime_error);
+  CHECK_FALSE(cache.get("result"));
+  item = queue.lease();
+  REQUIRE(item);
+  CHECK(item->value() == "a");
+  cache.transact([&](Transaction& transaction) {
+    transaction.set("result", "done");
+    CHECK(item->ack());
+    CHECK_FALSE(elsewhere([&] { return queue.peek(); }));
+  });
+  CHECK(cache.get("result") == "done");
+  CHECK(queue.size() == 0);
+  CHECK(locks(cache).empty());
+  queue.push("b");
+  item = queue.lease();
+  cache.transact([&](Transaction&) { item->nack(); });
+  CHECK(queue.pull()->value == "b");
 }
 
 ENGINE_TEST("a worker behind many items on lease gets the next one") {

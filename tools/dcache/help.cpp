@@ -41,7 +41,8 @@ Output:
 Exit status:
   0    done
   1    no: the key is absent (`add`: present), the lock is held (`lock show` and
-       `lock test`: free), nothing to remove, `doctor` found a problem
+       `lock test`: free), the queue is empty, the lease is lost, nothing to
+       remove, `doctor` found a problem
   64   the command line makes no sense, or a key, value or tag breaks a limit
   65   damaged data (`check`: some is left), a database that is not ours or of a
        newer version, or a value of another type
@@ -63,9 +64,12 @@ struct GroupTitle {
   Group group;
   std::string_view title;
 };
-constexpr std::array kGroups = {GroupTitle{Group::values, "Values"}, GroupTitle{Group::looking, "Looking"},
+constexpr std::array kGroups = {GroupTitle{Group::values, "Values"},
+                                GroupTitle{Group::looking, "Looking"},
                                 GroupTitle{Group::many, "Many values at once"},
-                                GroupTitle{Group::upkeep, "Upkeep"}, GroupTitle{Group::locks, "Locks"}};
+                                GroupTitle{Group::queues, "Queues"},
+                                GroupTitle{Group::upkeep, "Upkeep"},
+                                GroupTitle{Group::locks, "Locks"}};
 
 struct Line {
   std::string left;
