@@ -110,13 +110,24 @@ ENGINE_TEST("a lease can be renewed, by hand or by itself") {
   Queue queue(cache, "jobs");
   queue.push("a");
   queue.push("b");
-  auto a = queue.lease({.lease = 300ms, .renew = true});
-  auto b = queue.lease({.lease = 300ms});
-  for (int i = 0; i < 4; ++i) {
-    std::this_thread::sleep_for(100ms);
-    b->renew();
-  }
-  CHECK_FALSE(queue.lease());
+  auto a = queue.lease({.lease = 3s, .renew = true});
+  auto b = queue.lease({.lease = 1h});
+  const auto left = [&](const LeasedItem& item) {
+    return *locks(cache, {.prefix = item.key()}).at(0).holders.at(0).lease_left;
+  };
+  Duration before = left(*b);
+  std::this_thread::sleep_for(2ms);
+  CHECK(left(*b) < before);
+  before = left(*b);
+  b->renew();
+  CHECK(left(*b) > before);
+  before = left(*a);
+  CHECK(eventually([&] {  // at a third of it
+    const Duration now = left(*a);
+    const bool renewed = now > before;
+    before = now;
+    return renewed;
+  }));
   CHECK(a->ack());
   CHECK(b->ack());
 }
