@@ -268,6 +268,8 @@ class DCACHE_EXPORT Cache {
 
   /// For the library itself: the state that locks, ranges and transactions share.
   [[nodiscard]] const std::shared_ptr<detail::CacheState>& state() const noexcept { return state_; }
+  /// For what is built on a cache, as queues are: another object for the same open cache.
+  [[nodiscard]] Cache share() const { return Cache(state_); }
 
  private:
   explicit Cache(std::shared_ptr<detail::CacheState> state);

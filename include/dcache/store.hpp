@@ -161,6 +161,12 @@ class DCACHE_EXPORT Store {
 
   virtual std::unique_ptr<Scan> scan(const EntryFilter& filter) = 0;
 
+  enum class Direction { up, down };
+  /// At most `limit` keys of values from `low` on and before `high`, in order of key or backwards. Nothing
+  /// but keys is looked at: what has expired or is damaged is among them.
+  virtual std::vector<std::string> keys(std::string_view low, std::string_view high, Direction direction,
+                                        std::size_t limit) = 0;
+
   /// Removes values in small steps and says how many: those with the tags, all, or the expired ones; of the
   /// first two only what was stored before the call.
   /// `on_progress` is told between steps how many went.
@@ -238,6 +244,11 @@ class DCACHE_EXPORT Store {
   virtual void sleep(std::uint64_t agent, std::uint32_t seen, Deadline until) = 0;
   /// Wakes an agent of any session. Never throws.
   virtual void wake(std::string_view session, std::uint64_t agent) noexcept = 0;
+  /// The same for a word that whoever knows its name may sleep on.
+  [[nodiscard]] virtual std::optional<std::uint32_t> topic_word(std::string_view topic) = 0;
+  virtual void sleep_on(std::string_view topic, std::uint32_t seen, Deadline until) = 0;
+  virtual void wake_topic(std::string_view topic) noexcept = 0;
+
   /// Adds to a counter, or raises it. A hint: it may be lost.
   virtual void count(LockCounter counter, std::uint64_t amount) noexcept = 0;
   [[nodiscard]] virtual std::uint64_t counted(LockCounter counter) noexcept = 0;

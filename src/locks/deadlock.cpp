@@ -12,7 +12,7 @@ namespace dcache::locking {
 
 namespace {
 
-constexpr std::size_t kShownKey = 200;
+constexpr std::size_t kShownOfKey = 200;
 
 using Thread = std::pair<std::string, std::string>;  // session, "pid-tid"
 
@@ -125,7 +125,7 @@ std::vector<Link> find_circle(const std::vector<NamedRecord>& records, std::uint
 std::string in_words(const std::vector<Link>& circle) {
   std::string text;
   for (const Link& link : circle) {
-    const std::string key = "'" + escape(link.key, kShownKey) + "'";
+    const std::string key = "'" + escape(link.key, kShownOfKey) + "'";
     text += text.empty() ? key + " is held by " : ", who waits for " + key + ", which is held by ";
     text += escape(link.blocker);
   }

@@ -83,7 +83,6 @@ void LockHandle::unlock() { impl_->mine()->unlock(); }
 void LockHandle::renew() { impl_->mine()->renew(); }
 Release LockHandle::release() { return impl_->mine()->release(); }
 
-bool LockHandle::locked() const { return holder().has_value(); }
 bool LockHandle::owned() const { return impl_->mine()->owned(); }
 
 bool LockHandle::lost() const noexcept {
@@ -104,15 +103,30 @@ bool LockHandle::previous_owner_died() const noexcept {
   return mine->owner_died_;
 }
 
-std::optional<Holder> LockHandle::holder() const {
-  const std::optional<locking::LockRecord> record = impl_->look();
-  if (!record) return std::nullopt;
-  Store& store = locking::store_for(*impl_->state_, impl_->key_);
+/// The first grant in the lock's record that has not ended, which `f` is called with; whether there is one.
+template <class F>
+bool LockHandle::Impl::with_holder(F&& f) const {
+  const std::optional<locking::LockRecord> record = look();
+  if (!record) return false;
+  Store& store = locking::store_for(*state_, key_);
   const locking::World world = locking::world_of(store);
   for (const locking::Hold& hold : record->holders) {
-    if (!locking::ended(hold, world)) return locking::describe(hold, store);
+    if (locking::ended(hold, world)) continue;
+    f(hold, store);
+    return true;
   }
-  return std::nullopt;
+  return false;
+}
+
+bool LockHandle::locked() const {
+  return impl_->with_holder([](const locking::Hold&, Store&) {});  // describing a holder reads its /proc
+}
+
+std::optional<Holder> LockHandle::holder() const {
+  std::optional<Holder> found;
+  impl_->with_holder(
+      [&](const locking::Hold& hold, Store& store) { found = locking::describe(hold, store); });
+  return found;
 }
 
 Guard LockHandle::guard() const { return impl_->mine()->guard(); }

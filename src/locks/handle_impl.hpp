@@ -55,6 +55,8 @@ class LockHandle::Impl {
   std::string token();
   bool adopt(std::string_view token);
   std::optional<locking::LockRecord> look() const;
+  template <class F>
+  bool with_holder(F&& f) const;
 
   /// Who asks, from this thread.
   [[nodiscard]] locking::Agent me(Store& store) const;

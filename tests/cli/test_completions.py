@@ -14,7 +14,7 @@ from shells import COMPLETIONS, SHELLS
 
 # What a place on the command line is completed with. A new name in a usage line has to be entered here.
 KINDS = {"KEY": "key", "PREFIX": "key", "TAG": "tag", "VALUE": None, "DELTA": None, "FILE": "file", "SETTING": "setting",
-         "-- COMMAND": None}
+         "-- COMMAND": None, "QUEUE": None, "TOKEN": None}
 IN_GROUP = {"Locks": {"KEY": "lock", "PREFIX": "lock"}, "Commands": {"KEY": None}}
 
 NAMES = {"key": {"greeting", "user:1", "user:2"}, "tag": {"eu", "pages-a", "pages-b"}, "lock": {"report", "nightly:db"},

@@ -14,8 +14,9 @@ from conftest import BINARY, wait_until
 READING = [["get", "k"], ["pop", "k"], ["ls"], ["tags"], ["entry", "k"], ["stats"], ["check"], ["check", "--fix"],
            ["locks"], ["lock", "show", "k"], ["lock", "test", "k"], ["lock", "wait", "k"], ["lock", "clear", "k"],
            ["delete", "k"], ["touch", "k", "--expire", "1h"], ["evict", "t"], ["expire"], ["cull"],
+           ["pull", "q"], ["pull", "q", "--lease", "1m"], ["peek", "q"], ["ack", "q", "1-2-3"], ["nack", "q", "1-2-3"],
            ["clear", "--yes"], ["config"], ["config", "policy"], ["doctor"]]
-MAKING = [["set", "k", "v"], ["add", "k", "v"], ["incr", "k"], ["memo", "--", "true"], ["once", "k", "--", "true"],
+MAKING = [["push", "q", "v"], ["set", "k", "v"], ["add", "k", "v"], ["incr", "k"], ["memo", "--", "true"], ["once", "k", "--", "true"],
           ["throttle", "k", "--count", "1", "--per", "1s", "--", "true"], ["lock", "run", "k", "--", "true"],
           ["config", "size_limit", "1M"]]
 

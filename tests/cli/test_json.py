@@ -116,6 +116,16 @@ def scene(dcache):
     yield "pop", [ODD]
     yield "delete", ["greeting"]
     yield "evict", ["demo"]
+    for _ in range(3):
+        yield "push", [ODD, ODD]
+    yield "peek", [ODD]
+    yield "pull", [ODD]
+    leased = dcache("pull", ODD, "--lease", "1h", "--json").json()
+    yield "nack", [ODD, leased["token"]]
+    yield "pull", [ODD, "--lease", "1h"]
+    leased = dcache("pull", ODD, "--lease", "1h", "--json").json()
+    yield "ack", [ODD, leased["token"]]
+    yield "ack", [ODD, leased["token"]]
     yield "expire", []
     yield "cull", []
     yield "clear", ["--yes"]

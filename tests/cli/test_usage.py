@@ -5,7 +5,8 @@ import os
 import pytest
 
 VERBS = ["get", "set", "add", "pop", "delete", "touch", "incr", "ls", "tags", "entry", "stats", "evict", "expire",
-         "cull", "clear", "check", "config", "doctor", "bench", "memo", "once", "throttle", "lock run", "lock ls", "lock show", "lock test",
+         "cull", "clear", "push", "pull", "peek", "ack", "nack", "check", "config", "doctor", "bench", "memo", "once", "throttle",
+         "lock run", "lock ls", "lock show", "lock test",
          "lock wait", "lock acquire", "lock renew", "lock release", "lock clear", "locks"]
 
 

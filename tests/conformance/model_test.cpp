@@ -14,7 +14,7 @@
 
 namespace {
 
-struct Undo {};
+struct Undone {};
 
 class Run {
  public:
@@ -267,10 +267,10 @@ class Run {
           last += " in a transaction inside another";
         }
         if (number(10) == 0) look();
-        if (undo) throw Undo();
+        if (undo) throw Undone();
       });
       CHECK_FALSE(undo);
-    } catch (const Undo&) {
+    } catch (const Undone&) {
       model_ = before;
       last += ", undone";
     }

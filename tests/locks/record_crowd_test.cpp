@@ -28,7 +28,7 @@ World after_deaths() {
 }
 
 Wish newcomer(std::uint64_t number, std::string_view session = kLiving, std::uint64_t ticket = 0) {
-  Wish wish = wish_of({.session = std::string(session), .agent = number}, Queue::join, ticket);
+  Wish wish = wish_of({.session = std::string(session), .agent = number}, locking::Queue::join, ticket);
   wish.hold.owner = "4194304-4194304";
   return wish;
 }

@@ -14,11 +14,11 @@ using namespace dcache::locking;
 
 namespace {
 
-using Record = std::optional<LockRecord>;
+using MaybeRecord = std::optional<LockRecord>;
 
 /// Held by the agent of session `holder`, if any, and waited for by those of `waiters` with tickets 1, 2, 3.
-Record queue(const std::string& holder, const std::string& waiters) {
-  Record record = LockRecord{.fence = 10};
+MaybeRecord queue(const std::string& holder, const std::string& waiters) {
+  MaybeRecord record = LockRecord{.fence = 10};
   if (!holder.empty()) record->holders.push_back(hold_of(agent(holder[0])));
   for (const char name : waiters) {
     record->waiters.push_back(wait_of(agent(name), record->waiters.size() + 1));
@@ -26,22 +26,22 @@ Record queue(const std::string& holder, const std::string& waiters) {
   return record;
 }
 
-Record with_turn(Record record, std::uint64_t ticket, std::int64_t until = kNow + kTurn) {
+MaybeRecord with_turn(MaybeRecord record, std::uint64_t ticket, std::int64_t until = kNow + kTurn) {
   record->turn = Turn{.ticket = ticket, .until = until};
   return record;
 }
 
-Record aged(Record record, std::size_t which = 0) {
+MaybeRecord aged(MaybeRecord record, std::size_t which = 0) {
   record->waiters[which].since = kNow - 2 * kAge;
   return record;
 }
 
-Record late(Record record, std::size_t which) {
+MaybeRecord late(MaybeRecord record, std::size_t which) {
   record->waiters[which].late = true;
   return record;
 }
 
-Record rwlock(Record record, const std::string& modes) {
+MaybeRecord rwlock(MaybeRecord record, const std::string& modes) {
   record->kind = Kind::rwlock;
   for (std::size_t i = 0; i < record->waiters.size(); ++i) {
     record->waiters[i].mode = modes[i] == 's' ? Mode::shared : Mode::exclusive;
@@ -49,14 +49,14 @@ Record rwlock(Record record, const std::string& modes) {
   return record;
 }
 
-std::string waiting(const Record& record) {
+std::string waiting(const MaybeRecord& record) {
   std::string out;
   for (const Wait& wait : record->waiters) out += wait.who.session;
   return out;
 }
 
 /// Whose turn it is; '-' for nobody's.
-char turn(const Record& record) {
+char turn(const MaybeRecord& record) {
   if (!record || !record->turn) return '-';
   for (const Wait& wait : record->waiters) {
     if (wait.ticket == record->turn->ticket) return wait.who.session[0];
@@ -64,34 +64,34 @@ char turn(const Record& record) {
   return '?';
 }
 
-Result joins(const Record& record, char name, std::uint64_t ticket = 0, const World& around = world()) {
-  return acquire(record, wish_of(agent(name), Queue::join, ticket, record->kind), 20, around);
+Result joins(const MaybeRecord& record, char name, std::uint64_t ticket = 0, const World& around = world()) {
+  return acquire(record, wish_of(agent(name), locking::Queue::join, ticket, record->kind), 20, around);
 }
 
-Result tries(const Record& record, char name, const World& around = world()) {
-  return acquire(record, wish_of(agent(name), Queue::stay_out, 0, record->kind), 20, around);
+Result tries(const MaybeRecord& record, char name, const World& around = world()) {
+  return acquire(record, wish_of(agent(name), locking::Queue::stay_out, 0, record->kind), 20, around);
 }
 
-Result gives_back(const Record& record, char name, const World& around = world()) {
+Result gives_back(const MaybeRecord& record, char name, const World& around = world()) {
   return release(record, agent(name), std::nullopt, 1, around);
 }
 
-Look looks(const Record& record, char name, std::uint64_t ticket, const World& around = world()) {
-  return look(record, wish_of(agent(name), Queue::join, ticket, record->kind), around);
+Look looks(const MaybeRecord& record, char name, std::uint64_t ticket, const World& around = world()) {
+  return look(record, wish_of(agent(name), locking::Queue::join, ticket, record->kind), around);
 }
 
 }  // namespace
 
 TEST_CASE("who does not get the lock gets a place in the queue, if it wants one") {
-  const Record record = queue("a", "b");
+  const MaybeRecord record = queue("a", "b");
   const Result tried = tries(record, 'c');
   CHECK(tried.outcome == Outcome::busy);
   CHECK_FALSE(tried.changed);
   CHECK(tried.ticket == 0);
 
-  Wish wish = permits(wish_of(agent('c'), Queue::join), 2, 3);
+  Wish wish = permits(wish_of(agent('c'), locking::Queue::join), 2, 3);
   wish.fair = true;
-  Record counted = queue("", "");
+  MaybeRecord counted = queue("", "");
   counted->kind = Kind::semaphore;
   counted->limit = 3;
   counted->holders = {hold_of(agent('a'), 10, Mode::permits, 2)};
@@ -107,7 +107,7 @@ TEST_CASE("who does not get the lock gets a place in the queue, if it wants one"
 }
 
 TEST_CASE("one place in the queue is enough, and one that is gone is taken anew") {
-  const Record record = queue("a", "bc");
+  const MaybeRecord record = queue("a", "bc");
   const Result again = joins(record, 'c', 2);
   CHECK_FALSE(again.changed);
   CHECK_FALSE(again.number_used);
@@ -118,7 +118,7 @@ TEST_CASE("one place in the queue is enough, and one that is gone is taken anew"
 }
 
 TEST_CASE("who queues for a lock that has become free gets it at once") {
-  const Result result = acquire(std::nullopt, wish_of(agent('a'), Queue::join), 20, world());
+  const Result result = acquire(std::nullopt, wish_of(agent('a'), locking::Queue::join), 20, world());
   CHECK(result.outcome == Outcome::granted);
   CHECK(result.ticket == 0);
   CHECK(result.record->waiters.empty());
@@ -155,15 +155,15 @@ TEST_CASE("a release passes over the dead and the late, and tidies the dead at t
 }
 
 TEST_CASE("a young waiter is overtaken, an old one or a fair one is not") {
-  const Record young = with_turn(queue("", "b"), 1);
+  const MaybeRecord young = with_turn(queue("", "b"), 1);
   const Result taken = tries(young, 'c');
   CHECK(taken.outcome == Outcome::granted);
   CHECK(waiting(taken.record) == "b");
   CHECK(turn(taken.record) == '-');
 
-  Record fair = young;
+  MaybeRecord fair = young;
   fair->waiters.front().fair = true;
-  for (const Record& record : {aged(young), fair}) {
+  for (const MaybeRecord& record : {aged(young), fair}) {
     const Result refused = tries(record, 'c');
     CHECK(refused.outcome == Outcome::busy);
     CHECK_FALSE(refused.changed);
@@ -176,17 +176,17 @@ TEST_CASE("a young waiter is overtaken, an old one or a fair one is not") {
 }
 
 TEST_CASE("the age of a waiter is counted from when it queued") {
-  Record record = queue("", "b");
+  MaybeRecord record = queue("", "b");
   record->waiters.front().since = kNow - kAge;
   CHECK(tries(record, 'c').outcome == Outcome::granted);
   CHECK(tries(record, 'c', world("", kNow + 1)).outcome == Outcome::busy);
 }
 
 TEST_CASE("a fair waiter behind a young one is not overtaken, nor an old one behind whose turn it is") {
-  Record fair = queue("", "bc");
+  MaybeRecord fair = queue("", "bc");
   fair->waiters[1].fair = true;
   CHECK(tries(fair, 'd').outcome == Outcome::busy);
-  Wish own = wish_of(agent('c'), Queue::join, 2);
+  Wish own = wish_of(agent('c'), locking::Queue::join, 2);
   own.fair = true;
   CHECK(acquire(fair, own, 20, world()).outcome == Outcome::busy);
   CHECK(joins(fair, 'b', 1).outcome == Outcome::granted);
@@ -194,7 +194,7 @@ TEST_CASE("a fair waiter behind a young one is not overtaken, nor an old one beh
   CHECK(tries(fair, 'd', world("c")).outcome == Outcome::granted);
 
   // It was late and has shown up again, while somebody behind it has the turn.
-  const Record old = aged(with_turn(queue("", "bc"), 2));
+  const MaybeRecord old = aged(with_turn(queue("", "bc"), 2));
   CHECK(tries(old, 'd').outcome == Outcome::busy);
   CHECK(joins(old, 'c', 2).outcome == Outcome::granted);
 }
@@ -208,7 +208,7 @@ TEST_CASE("a free lock without a turn is offered to the first by whoever must le
 }
 
 TEST_CASE("who lets its turn pass is late, is woken once more, and is passed over") {
-  const Record record = aged(aged(with_turn(queue("", "bc"), 1, kNow)), 1);
+  const MaybeRecord record = aged(aged(with_turn(queue("", "bc"), 1, kNow)), 1);
   const Result result = joins(record, 'c', 2);
   CHECK(result.outcome == Outcome::granted);
   CHECK(waiting(result.record) == "b");
@@ -233,7 +233,7 @@ TEST_CASE("a late waiter that acts is not late any more, and who stood in for it
 }
 
 TEST_CASE("the turn of a dead waiter is nobody's") {
-  const Record record = aged(aged(with_turn(queue("", "bc"), 1)), 1);
+  const MaybeRecord record = aged(aged(with_turn(queue("", "bc"), 1)), 1);
   CHECK(joins(record, 'c', 2, world("b")).outcome == Outcome::granted);
   const Result offered = tries(record, 'd', world("b"));
   CHECK(offered.outcome == Outcome::busy);
@@ -264,7 +264,7 @@ TEST_CASE("a waiter leaves, and those who go by it are woken") {
 }
 
 TEST_CASE("who leaves without waiting changes nothing") {
-  const Record record = queue("a", "b");
+  const MaybeRecord record = queue("a", "b");
   for (const std::uint64_t ticket : {0U, 7U}) {
     const Result result = cancel(record, ticket, world());
     CHECK(result.outcome == Outcome::absent);
@@ -275,8 +275,8 @@ TEST_CASE("who leaves without waiting changes nothing") {
 }
 
 TEST_CASE("a waiter whose time is out gets the lock if it can, and else leaves") {
-  const auto last_try = [](const Record& record, char name, std::uint64_t ticket) {
-    return acquire(record, wish_of(agent(name), Queue::leave, ticket), 20, world());
+  const auto last_try = [](const MaybeRecord& record, char name, std::uint64_t ticket) {
+    return acquire(record, wish_of(agent(name), locking::Queue::leave, ticket), 20, world());
   };
   const Result got = last_try(with_turn(queue("", "bc"), 1), 'b', 1);
   CHECK(got.outcome == Outcome::granted);
@@ -293,9 +293,9 @@ TEST_CASE("a waiter whose time is out gets the lock if it can, and else leaves")
 }
 
 TEST_CASE("a reader that gets in lets the next reader in, and no writer") {
-  const Record free = with_turn(rwlock(queue("", "bcd"), "ssx"), 1);
-  const auto reads = [](const Record& record, char name, std::uint64_t ticket) {
-    return acquire(record, shared(wish_of(agent(name), Queue::join, ticket)), 20, world());
+  const MaybeRecord free = with_turn(rwlock(queue("", "bcd"), "ssx"), 1);
+  const auto reads = [](const MaybeRecord& record, char name, std::uint64_t ticket) {
+    return acquire(record, shared(wish_of(agent(name), locking::Queue::join, ticket)), 20, world());
   };
   const Result first = reads(free, 'b', 1);
   CHECK(first.outcome == Outcome::granted);
@@ -308,7 +308,7 @@ TEST_CASE("a reader that gets in lets the next reader in, and no writer") {
 }
 
 TEST_CASE("whatever comes back, the first is told, and gets a turn if it is enough") {
-  Record record = rwlock(queue("", "c"), "x");
+  MaybeRecord record = rwlock(queue("", "c"), "x");
   record->holders = {hold_of(agent('a'), 10, Mode::shared), hold_of(agent('b'), 11, Mode::shared)};
   const Result one = gives_back(record, 'a');
   CHECK(turn(one.record) == '-');
@@ -317,7 +317,7 @@ TEST_CASE("whatever comes back, the first is told, and gets a turn if it is enou
 }
 
 TEST_CASE("one permit given out may change whom the first waiter has to watch") {
-  Record record = queue("", "c");
+  MaybeRecord record = queue("", "c");
   record->kind = Kind::semaphore;
   record->limit = 3;
   record->holders = {hold_of(agent('a'), 10, Mode::permits, 2)};
@@ -330,7 +330,7 @@ TEST_CASE("one permit given out may change whom the first waiter has to watch") 
 }
 
 TEST_CASE("a grant with a lease is told to the first waiter, which sleeps no longer than that") {
-  Wish wish = wish_of(agent('b'), Queue::join, 1);
+  Wish wish = wish_of(agent('b'), locking::Queue::join, 1);
   wish.hold.lease = kNow + 100;
   const Result result = acquire(with_turn(queue("", "bc"), 1), wish, 20, world());
   CHECK(result.outcome == Outcome::granted);
@@ -339,7 +339,7 @@ TEST_CASE("a grant with a lease is told to the first waiter, which sleeps no lon
 }
 
 TEST_CASE("renewing a lease that was over takes back a turn, and makes nobody late") {
-  Record record = queue("a", "bc");
+  MaybeRecord record = queue("a", "bc");
   record->holders.front().lease = kNow;
   const Result offered = tries(aged(record), 'd');
   CHECK(turn(offered.record) == 'b');
@@ -351,7 +351,7 @@ TEST_CASE("renewing a lease that was over takes back a turn, and makes nobody la
 }
 
 TEST_CASE("a lease that is renewed to an earlier end is told to the first waiter") {
-  Record record = queue("a", "bc");
+  MaybeRecord record = queue("a", "bc");
   record->holders.front().lease = kNow + 100;
   CHECK(letters(renew(record, agent('a'), 10, kNow + 50, world()).wake) == "b");
   CHECK(renew(record, agent('a'), 10, kNow + 150, world()).wake.empty());
@@ -384,7 +384,7 @@ TEST_CASE("a waiter acts when the lock is free for it, or when it is not in the 
 }
 
 TEST_CASE("while another's turn stands a waiter sleeps until it lapses, and wakes that one") {
-  const Record record = aged(aged(with_turn(queue("", "bc"), 1)), 1);
+  const MaybeRecord record = aged(aged(with_turn(queue("", "bc"), 1)), 1);
   const Look seen = looks(record, 'c', 2);
   CHECK_FALSE(seen.act);
   CHECK(seen.next == kNow + kTurn);
@@ -398,7 +398,7 @@ TEST_CASE("while another's turn stands a waiter sleeps until it lapses, and wake
 }
 
 TEST_CASE("the first waiter watches all holders, any other the one before it") {
-  Record record = rwlock(queue("", "cde"), "xxx");
+  MaybeRecord record = rwlock(queue("", "cde"), "xxx");
   record->holders = {hold_of(agent('a'), 10, Mode::shared), hold_of(agent('b'), 11, Mode::shared)};
   CHECK(letters(looks(record, 'c', 1).watch) == "ab");
   CHECK(letters(looks(record, 'd', 2).watch) == "c");
@@ -409,7 +409,7 @@ TEST_CASE("the first waiter watches all holders, any other the one before it") {
 }
 
 TEST_CASE("nobody watches the dead, which would wake it again and again") {
-  Record record = rwlock(queue("", "cd"), "xx");
+  MaybeRecord record = rwlock(queue("", "cd"), "xx");
   record->holders = {hold_of(agent('a'), 10, Mode::shared), hold_of(agent('b'), 11, Mode::shared)};
   record->holders[0].lease = kNow - 1;
   const Look seen = looks(record, 'c', 1);
@@ -419,7 +419,7 @@ TEST_CASE("nobody watches the dead, which would wake it again and again") {
 }
 
 TEST_CASE("who is behind a late waiter watches it, as well as what it would watch without that one") {
-  const Record record = late(queue("a", "bcd"), 0);
+  const MaybeRecord record = late(queue("a", "bcd"), 0);
   CHECK(letters(looks(record, 'c', 2).watch) == "ba");
   CHECK(letters(looks(record, 'd', 3).watch) == "c");
 }
@@ -434,7 +434,7 @@ TEST_CASE("who gets the lock before its predecessor leaves its successor another
 }
 
 TEST_CASE("the first waiter looks again when the earliest lease ends") {
-  Record record = rwlock(queue("", "c"), "x");
+  MaybeRecord record = rwlock(queue("", "c"), "x");
   record->holders = {hold_of(agent('a'), 10, Mode::shared), hold_of(agent('b'), 11, Mode::shared)};
   record->holders[0].lease = kNow + 9;
   record->holders[1].lease = 7 * kNow + 5;
@@ -447,29 +447,30 @@ TEST_CASE("the first waiter looks again when the earliest lease ends") {
 }
 
 TEST_CASE("who waits behind more than there is does not try again and again") {
-  Record record = queue("", "bcd");
+  MaybeRecord record = queue("", "bcd");
   record->kind = Kind::semaphore;
   record->limit = 2;
   record->holders = {hold_of(agent('a'), 10, Mode::permits, 1)};
   for (Wait& wait : record->waiters) wait.mode = Mode::permits;
   record->waiters[0].count = 2;
   record->waiters[1].fair = true;
-  const Look seen = look(record, permits(wish_of(agent('d'), Queue::join, 3), 1, 2), world());
+  const Look seen = look(record, permits(wish_of(agent('d'), locking::Queue::join, 3), 1, 2), world());
   CHECK_FALSE(seen.act);
   CHECK(letters(seen.watch) == "c");
 }
 
 TEST_CASE("waiters who died behind a live one do not pile up") {
-  Record record = queue("h", "a");
+  MaybeRecord record = queue("h", "a");
   for (std::uint64_t ticket = 100; ticket < 200; ++ticket) {
-    record = acquire(record, wish_of(agent('d', ticket), Queue::join), ticket, world()).record;
-    record = acquire(record, wish_of(agent('l', ticket), Queue::join), ticket + 1000, world()).record;
+    record = acquire(record, wish_of(agent('d', ticket), locking::Queue::join), ticket, world()).record;
+    record =
+        acquire(record, wish_of(agent('l', ticket), locking::Queue::join), ticket + 1000, world()).record;
   }
-  record = acquire(record, wish_of(agent('z'), Queue::join), 5000, world()).record;
+  record = acquire(record, wish_of(agent('z'), locking::Queue::join), 5000, world()).record;
   CHECK(record->waiters.size() == 202);
   // From now on session d is dead.
   for (std::uint64_t ticket = 6000; ticket < 6020; ++ticket) {
-    record = acquire(record, wish_of(agent('y', ticket), Queue::join), ticket, world("d")).record;
+    record = acquire(record, wish_of(agent('y', ticket), locking::Queue::join), ticket, world("d")).record;
   }
   CHECK(waiting(record).find('d') == std::string::npos);
   CHECK(record->waiters.size() == 122);

@@ -13,17 +13,17 @@ using namespace dcache::locking;
 
 namespace {
 
-using Record = std::optional<LockRecord>;
+using MaybeRecord = std::optional<LockRecord>;
 
-Record held_by(const Hold& hold, Kind kind = Kind::lock) {
+MaybeRecord held_by(const Hold& hold, Kind kind = Kind::lock) {
   return LockRecord{.kind = kind, .fence = hold.fence, .holders = {hold}};
 }
 
-Record rwlock(std::vector<Hold> holders) {
+MaybeRecord rwlock(std::vector<Hold> holders) {
   return LockRecord{.kind = Kind::rwlock, .fence = 10, .holders = std::move(holders)};
 }
 
-Record semaphore(std::uint64_t limit, std::vector<Hold> holders) {
+MaybeRecord semaphore(std::uint64_t limit, std::vector<Hold> holders) {
   return LockRecord{.kind = Kind::semaphore, .fence = 10, .limit = limit, .holders = std::move(holders)};
 }
 
@@ -32,7 +32,7 @@ Hold user(char name, std::uint64_t count, std::uint64_t fence = 10) {
   return hold_of(agent(name), fence, Mode::permits, count);
 }
 
-Wish by(const Agent& who, Kind kind = Kind::lock) { return wish_of(who, Queue::stay_out, 0, kind); }
+Wish by(const Agent& who, Kind kind = Kind::lock) { return wish_of(who, locking::Queue::stay_out, 0, kind); }
 
 World unsure() {
   World around = world();
@@ -40,7 +40,7 @@ World unsure() {
   return around;
 }
 
-void check_untouched(const Result& result, Outcome outcome, const Record& record) {
+void check_untouched(const Result& result, Outcome outcome, const MaybeRecord& record) {
   CHECK(result.outcome == outcome);
   CHECK_FALSE(result.changed);
   CHECK_FALSE(result.number_used);
@@ -51,7 +51,7 @@ void check_untouched(const Result& result, Outcome outcome, const Record& record
 }  // namespace
 
 TEST_CASE("what is free is granted with the new fence") {
-  for (const Record& record : {Record(), Record(LockRecord{})}) {
+  for (const MaybeRecord& record : {MaybeRecord(), MaybeRecord(LockRecord{})}) {
     for (const Kind kind : {Kind::lock, Kind::rlock, Kind::rwlock}) {
       const Result result = acquire(record, by(agent('a'), kind), 20, world());
       CHECK(result.outcome == Outcome::granted);
@@ -70,7 +70,7 @@ TEST_CASE("what is free is granted with the new fence") {
 TEST_CASE("a live holder keeps the lock, and so does one of whom nothing is known") {
   for (const World& around : {world(), unsure()}) {
     for (const Kind kind : {Kind::lock, Kind::rlock, Kind::rwlock}) {
-      const Record record = held_by(hold_of(agent('a')), kind);
+      const MaybeRecord record = held_by(hold_of(agent('a')), kind);
       // Another thread of the same session is another agent.
       for (const Agent& who : {agent('b'), agent('a', 2)}) {
         check_untouched(acquire(record, by(who, kind), 20, around), Outcome::busy, record);
@@ -80,7 +80,7 @@ TEST_CASE("a live holder keeps the lock, and so does one of whom nothing is know
 }
 
 TEST_CASE("a dead holder is taken over, and the new one is told") {
-  const Record record = held_by(hold_of(agent('a'), 10, Mode::exclusive, 7), Kind::rlock);
+  const MaybeRecord record = held_by(hold_of(agent('a'), 10, Mode::exclusive, 7), Kind::rlock);
   const Result result = acquire(record, by(agent('b'), Kind::rlock), 20, world("a"));
   CHECK(result.outcome == Outcome::granted);
   CHECK(result.owner_died);
@@ -91,7 +91,7 @@ TEST_CASE("a dead holder is taken over, and the new one is told") {
 TEST_CASE("a lease ends at its microsecond, not before, whether or not its holder lives") {
   Hold leased = hold_of(agent('a'));
   leased.lease = kNow + 5;
-  const Record record = held_by(leased);
+  const MaybeRecord record = held_by(leased);
   CHECK(acquire(record, by(agent('b')), 20, world("", kNow + 4)).outcome == Outcome::busy);
   const Result result = acquire(record, by(agent('b')), 20, world("", kNow + 5));
   CHECK(result.outcome == Outcome::granted);
@@ -130,7 +130,7 @@ TEST_CASE("the holder itself goes deeper in an rlock and nowhere in a lock") {
   // A key that is used as both kinds is not re-entered.
   for (const auto& [used, asked] : {std::pair(Kind::lock, Kind::lock), std::pair(Kind::lock, Kind::rlock),
                                     std::pair(Kind::rlock, Kind::lock)}) {
-    const Record record = held_by(own, used);
+    const MaybeRecord record = held_by(own, used);
     check_untouched(acquire(record, by(agent('a'), asked), 20, world()), Outcome::mine, record);
   }
 }
@@ -159,18 +159,18 @@ TEST_CASE("readers share, and exclude writers as these exclude everybody") {
 }
 
 TEST_CASE("a reader goes deeper, and one that wants to write is told that it is itself in the way") {
-  const Record record = rwlock({reader('a'), reader('b', 11)});
+  const MaybeRecord record = rwlock({reader('a'), reader('b', 11)});
   const Result deeper = acquire(record, shared(by(agent('b'))), 20, world());
   CHECK(deeper.outcome == Outcome::again);
   CHECK(deeper.record->holders[1].count == 2);
   CHECK(deeper.record->holders[1].fence == 11);
   check_untouched(acquire(record, by(agent('b'), Kind::rwlock), 20, world()), Outcome::mine, record);
-  const Record written = held_by(hold_of(agent('b')), Kind::rwlock);
+  const MaybeRecord written = held_by(hold_of(agent('b')), Kind::rwlock);
   check_untouched(acquire(written, shared(by(agent('b'))), 20, world()), Outcome::mine, written);
 }
 
 TEST_CASE("permits are given as far as they go, those of the dead again") {
-  const Record record = semaphore(5, {user('a', 2), user('b', 2, 11)});
+  const MaybeRecord record = semaphore(5, {user('a', 2), user('b', 2, 11)});
   CHECK(acquire(record, permits(by(agent('c')), 2, 5), 20, world()).outcome == Outcome::busy);
   CHECK(acquire(record, permits(by(agent('c')), 6, 5), 20, world("ab")).outcome == Outcome::busy);
   const Result one = acquire(record, permits(by(agent('c')), 1, 5), 20, world());
@@ -184,7 +184,7 @@ TEST_CASE("permits are given as far as they go, those of the dead again") {
 }
 
 TEST_CASE("more permits for the same agent make its grant larger, under the fence it has") {
-  const Record record = semaphore(3, {user('a', 1)});
+  const MaybeRecord record = semaphore(3, {user('a', 1)});
   const Result more = acquire(record, permits(by(agent('a')), 2, 3), 20, world());
   CHECK(more.outcome == Outcome::again);
   CHECK_FALSE(more.number_used);
@@ -194,34 +194,34 @@ TEST_CASE("more permits for the same agent make its grant larger, under the fenc
 
 TEST_CASE("numbers of permits as large as can be do not wrap around") {
   constexpr std::uint64_t kAll = std::numeric_limits<std::uint64_t>::max();
-  const Record record = semaphore(kAll, {user('a', kAll)});
+  const MaybeRecord record = semaphore(kAll, {user('a', kAll)});
   CHECK_FALSE(is_free(*record, Mode::permits, 1, world()));
   CHECK_FALSE(is_free(*record, Mode::permits, kAll, world()));
   CHECK(is_free(*record, Mode::permits, kAll, world("a")));
 }
 
 TEST_CASE("lock, rlock and rwlock are one another's locks") {
-  const Record locked = held_by(hold_of(agent('a')));
+  const MaybeRecord locked = held_by(hold_of(agent('a')));
   CHECK(acquire(locked, by(agent('b'), Kind::rlock), 20, world()).outcome == Outcome::busy);
   CHECK(acquire(locked, shared(by(agent('b'))), 20, world()).outcome == Outcome::busy);
-  const Record read = acquire(locked, shared(by(agent('b'))), 20, world("a")).record;
+  const MaybeRecord read = acquire(locked, shared(by(agent('b'))), 20, world("a")).record;
   CHECK(read->kind == Kind::rwlock);
   CHECK(acquire(read, by(agent('c')), 30, world()).outcome == Outcome::busy);
   CHECK(acquire(read, shared(by(agent('c'))), 30, world()).outcome == Outcome::granted);
 }
 
 TEST_CASE("permits do not mix with other kinds, nor limits, while in use") {
-  const Record locked = held_by(hold_of(agent('a')));
+  const MaybeRecord locked = held_by(hold_of(agent('a')));
   check_untouched(acquire(locked, permits(by(agent('b')), 1, 3), 20, world()), Outcome::mismatch, locked);
-  const Record counted = semaphore(3, {user('a', 1)});
+  const MaybeRecord counted = semaphore(3, {user('a', 1)});
   check_untouched(acquire(counted, by(agent('b')), 20, world()), Outcome::mismatch, counted);
   check_untouched(acquire(counted, permits(by(agent('b')), 1, 4), 20, world()), Outcome::mismatch, counted);
-  const Record wanted = LockRecord{.fence = 10, .waiters = {wait_of(agent('a'), 5)}};
+  const MaybeRecord wanted = LockRecord{.fence = 10, .waiters = {wait_of(agent('a'), 5)}};
   check_untouched(acquire(wanted, permits(by(agent('b')), 1, 3), 20, world()), Outcome::mismatch, wanted);
 }
 
 TEST_CASE("what nobody alive uses can become another kind, and loses who waited for the old one") {
-  Record record = held_by(hold_of(agent('a')));
+  MaybeRecord record = held_by(hold_of(agent('a')));
   record->waiters = {wait_of(agent('c'), 5)};
   const Result result = acquire(record, permits(by(agent('b')), 2, 3), 20, world("ac"));
   CHECK(result.outcome == Outcome::granted);
@@ -242,7 +242,7 @@ TEST_CASE("a release takes away one level, and with the last one the record") {
 }
 
 TEST_CASE("permits come back some or all at once, and a reader's without the others'") {
-  const Record record = semaphore(5, {user('a', 3), user('b', 2, 11)});
+  const MaybeRecord record = semaphore(5, {user('a', 3), user('b', 2, 11)});
   const Result some = release(record, agent('a'), 10, 2, world());
   CHECK(some.outcome == Outcome::shallower);
   CHECK(some.record->holders == std::vector<Hold>{user('a', 1), user('b', 2, 11)});
@@ -255,14 +255,14 @@ TEST_CASE("permits come back some or all at once, and a reader's without the oth
 }
 
 TEST_CASE("a release changes nothing unless owner and fence are right") {
-  for (const Record& record :
-       {Record(), Record(LockRecord{}), held_by(hold_of(agent('b'))), held_by(hold_of(agent('a', 2))),
-        held_by(hold_of(agent('b'), 20)), rwlock({reader('b'), reader('c', 20)})}) {
+  for (const MaybeRecord& record : {MaybeRecord(), MaybeRecord(LockRecord{}), held_by(hold_of(agent('b'))),
+                                    held_by(hold_of(agent('a', 2))), held_by(hold_of(agent('b'), 20)),
+                                    rwlock({reader('b'), reader('c', 20)})}) {
     check_untouched(release(record, agent('a'), std::nullopt, 1, world()), Outcome::not_owner, record);
     check_untouched(release(record, agent('a'), 20, 1, world()), Outcome::lost, record);
   }
   // The same agent, but another grant.
-  const Record newer = held_by(hold_of(agent('a'), 30));
+  const MaybeRecord newer = held_by(hold_of(agent('a'), 30));
   check_untouched(release(newer, agent('a'), 20, 1, world()), Outcome::lost, newer);
 }
 
@@ -277,7 +277,7 @@ TEST_CASE("a lease is renewed to where it was asked, but not beyond its utmost")
   result = renew(held_by(leased), agent('a'), 10, kNow + 50, world());
   CHECK(result.record->holders.front().lease == kNow + 30);
   // Its utmost has passed.
-  const Record record = held_by(leased);
+  const MaybeRecord record = held_by(leased);
   check_untouched(renew(record, agent('a'), 10, kNow + 50, world("", kNow + 30)), Outcome::lost, record);
 }
 
@@ -295,7 +295,7 @@ TEST_CASE("a lease that is over can be renewed until somebody else has the lock"
 TEST_CASE("a lease is only renewed by agent and fence, and towards the future") {
   Hold leased = hold_of(agent('a'));
   leased.lease = kNow + 10;
-  const Record record = held_by(leased);
+  const MaybeRecord record = held_by(leased);
   check_untouched(renew(record, agent('a', 2), 10, kNow + 50, world()), Outcome::lost, record);
   check_untouched(renew(record, agent('a'), 11, kNow + 50, world()), Outcome::lost, record);
   check_untouched(renew(record, agent('a'), 10, kNow, world()), Outcome::lost, record);
@@ -314,7 +314,7 @@ TEST_CASE("the lease of a grant that is kept is measured on the wall clock") {
 }
 
 TEST_CASE("clearing takes what has ended, and what has not only by fence and force") {
-  const Record record = held_by(hold_of(agent('a')));
+  const MaybeRecord record = held_by(hold_of(agent('a')));
   const auto outcome = [&](std::optional<std::uint64_t> fence, bool force, const World& around) {
     const Result result = clear(record, fence, force, 20, around);
     CHECK(result.changed == (result.outcome == Outcome::cleared));

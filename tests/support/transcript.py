@@ -42,6 +42,7 @@ def after(labels, pattern):
 VARIES = [
     ("OWNER", r"\b\d+-\d+\b(?!-)"),
     ("FENCE", r"\b\d{16}\b"),
+    ("ITEM", r"(?<=#)\d{19}\b"),
     ("SESSION", r"\b1:(?:[0-9a-f]+:){7}[0-9a-f]+\b"),
     ("FILE", r"\b[0-9a-f]{32}\b"),
     ("PID", after([r"\bpid:", r"\btid:"], r" +\d+") + "|" + after(['"pid":', '"tid":'], r"\d+")),

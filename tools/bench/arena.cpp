@@ -60,6 +60,12 @@ std::vector<Work> works() {
   const auto rlock = [](Rival& side, Chosen keys, Values&) {
     for (std::size_t i = 0; i < keys.size(); ++i) side.rlock_pair();
   };
+  const auto queue = [](Rival& side, Chosen keys, Values& values) {
+    for (const std::string_view key : keys) side.queue_pair(key, values.next());
+  };
+  const auto lease = [](Rival& side, Chosen keys, Values& values) {
+    for (const std::string_view key : keys) side.lease_pair(key, values.next());
+  };
   return {
       {.name = "get", .slice = 4000, .run = get},
       {.name = "miss", .on = On::absent, .slice = 4000, .run = get},
@@ -70,6 +76,8 @@ std::vector<Work> works() {
       {.name = "100 sets, 1 tx", .slice = 1000, .run = set_all, .each = kTransactionSets},
       {.name = "9 gets, 1 set", .slice = 2000, .run = mixed, .each = 10},
       {.name = "incr", .on = On::counters, .sized = false, .run = incr},
+      {.name = "push + pull", .on = On::absent, .slice = 500, .run = queue},
+      {.name = "push, lease, ack", .on = On::absent, .slice = 500, .run = lease},
       {.name = "lock + unlock", .slice = 500, .sized = false, .run = lock},
       {.name = "rlock + unlock", .slice = 500, .sized = false, .run = rlock},
   };

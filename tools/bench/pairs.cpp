@@ -42,7 +42,7 @@ struct Plan {
 };
 
 nlohmann::json measure(const Plan& plan, const std::optional<std::string>& parent) {
-  const bench::Table table({{"work", -15},
+  const bench::Table table({{"work", -16},
                             {"value", 6},
                             {"entries", 7},
                             {"raw us", 9},

@@ -68,6 +68,11 @@ class Raw final : public Rival {
     erase(kLock);
   }
   void rlock_pair() override { lock_pair(); }
+  void queue_pair(std::string_view key, std::string_view value) override {
+    add(key, value);
+    erase(key);
+  }
+  void lease_pair(std::string_view key, std::string_view value) override { queue_pair(key, value); }
 
  private:
   static constexpr std::string_view kLock = "report";
@@ -130,6 +135,8 @@ class Files final : public Rival {
   }
   void lock_pair() override {}
   void rlock_pair() override {}
+  void queue_pair(std::string_view /*key*/, std::string_view /*value*/) override {}
+  void lease_pair(std::string_view /*key*/, std::string_view /*value*/) override {}
 
  private:
   [[nodiscard]] std::string path(std::string_view key) const { return (directory_ / key).native(); }
@@ -165,11 +172,20 @@ class Ours final : public Rival {
     rlock_.lock();
     rlock_.unlock();
   }
+  void queue_pair(std::string_view /*key*/, std::string_view value) override {
+    queue_.push(value);
+    static_cast<void>(queue_.pull());
+  }
+  void lease_pair(std::string_view /*key*/, std::string_view value) override {
+    queue_.push(value);
+    queue_.lease()->ack();
+  }
 
  private:
   dcache::Cache cache_;
   dcache::SyncLock lock_{cache_, "report"};
   dcache::SyncRLock rlock_{cache_, "rreport"};
+  dcache::Queue queue_{cache_, "jobs"};
 };
 
 }  // namespace

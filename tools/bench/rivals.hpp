@@ -34,6 +34,9 @@ class Rival {
   /// Takes and releases one lock, always the same.
   virtual void lock_pair() = 0;
   virtual void rlock_pair() = 0;
+  /// Puts a value into an empty queue and takes it off again; by way of a lease that is acked.
+  virtual void queue_pair(std::string_view key, std::string_view value) = 0;
+  virtual void lease_pair(std::string_view key, std::string_view value) = 0;
 };
 
 /// One file a value: written under another name, then renamed; no flush to the disk.

@@ -61,6 +61,7 @@ bool is_forbidden(const fs::path& directory) {
 Options open_options(const Globals& globals, const Place& place, Context::Missing missing) {
   Options options{.allow_shared = globals.allow_shared, .allow_network = globals.allow_network};
   if (globals.timeout) options.timeout = *globals.timeout;
+  options.on_error = [](const Error& error) { complain(message_of(error)); };
   if (missing == Context::Missing::fail) {
     options.create = Create::never;
   } else if (place.by_custom) {

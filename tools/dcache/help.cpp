@@ -41,8 +41,8 @@ Output:
 Exit status:
   0    done
   1    no: the key is absent (`add`: present), the lock is held (`lock show` and
-       `lock test`: free), nothing to remove, `doctor` found a problem,
-       `throttle -n` would have to wait
+       `lock test`: free), the queue is empty, the lease is lost, nothing to
+       remove, `doctor` found a problem, `throttle -n` would have to wait
   64   the command line makes no sense, or a key, value or tag breaks a limit
   65   damaged data (`check`: some is left), a database that is not ours or of a
        newer version, or a value of another type
@@ -67,6 +67,7 @@ struct GroupTitle {
 constexpr std::array kGroups = {GroupTitle{Group::values, "Values"},
                                 GroupTitle{Group::looking, "Looking"},
                                 GroupTitle{Group::many, "Many values at once"},
+                                GroupTitle{Group::queues, "Queues"},
                                 GroupTitle{Group::upkeep, "Upkeep"},
                                 GroupTitle{Group::commands, "Commands"},
                                 GroupTitle{Group::locks, "Locks"}};

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Verbs on single values: get, set, add, pop, delete, touch, incr.
-#include <unistd.h>
-
-#include <cerrno>
 #include <memory>
 #include <span>
 
@@ -11,6 +8,7 @@
 #include "dcache/error.hpp"
 #include "errors.hpp"
 #include "text.hpp"
+#include "value_bytes.hpp"
 #include "verbs.hpp"
 
 namespace dcache::cli {
@@ -22,59 +20,12 @@ using Times = Argument::Times;
 constexpr std::string_view kKeyHelp = "the key: any bytes, at most 4096";
 constexpr std::string_view kExpireHelp = "life from now: 90s, 10m, 2h, 7d, 500ms, 1h30m; never (default)";
 
-/// Reads into all of `room` if there is that much; fewer bytes mean the end.
-std::size_t read_stdin(std::span<char> room) {
-  std::size_t have = 0;
-  while (have < room.size()) {
-    const ssize_t count = ::read(STDIN_FILENO, room.data() + have, room.size() - have);
-    if (count > 0) {
-      have += static_cast<std::size_t>(count);
-    } else if (count == 0) {
-      break;
-    } else if (errno != EINTR) {
-      const int error = errno;
-      throw Failure(kIo, "cannot read stdin: " + errno_text(error));
-    }
-  }
-  return have;
-}
-
-/// What is held in memory of a value on stdin.
-constexpr std::size_t kHeadBytes = std::size_t{1} << 20;
-
 struct Storing {
   std::string key;
   std::optional<std::string> value;
   std::vector<std::string> tags;
   Lifetime expire;
 
-  /// The value, or the first kHeadBytes of one that goes on on stdin.
-  [[nodiscard]] std::string head() const {
-    if (value && *value != "-") return *value;
-    if (!value && ::isatty(STDIN_FILENO) == 1) {
-      throw UsageError("VALUE is missing; give it, or - to type it here and end it with Ctrl-D");
-    }
-    std::string bytes(kHeadBytes, '\0');
-    bytes.resize(read_stdin(bytes));
-    return bytes;
-  }
-  /// Whether stdin may have more than that. An argument is never so long (MAX_ARG_STRLEN).
-  [[nodiscard]] static bool goes_on(const std::string& head) { return head.size() == kHeadBytes; }
-  /// All of it; endless input must not fill the memory.
-  [[nodiscard]] std::string whole() const {
-    std::string bytes = head();
-    for (std::size_t more = bytes.size(); more == kHeadBytes;) {
-      if (bytes.size() > kMaxValueBytes) {
-        throw UsageError("the value on stdin is too large: more than " + std::to_string(kMaxValueBytes) +
-                         " bytes");
-      }
-      const std::size_t had = bytes.size();
-      bytes.resize(had + kHeadBytes);
-      more = read_stdin(std::span(bytes).subspan(had));
-      bytes.resize(had + more);
-    }
-    return bytes;
-  }
   [[nodiscard]] SetOptions options() const { return {.expire = expire.time, .tags = tags}; }
 
   [[nodiscard]] std::vector<Argument> arguments() {
@@ -86,18 +37,9 @@ struct Storing {
   }
 };
 
-ByteView as_value(const std::string& bytes) {
-  return ByteView(bytes).as(is_utf8(bytes) ? Format::text : Format::bytes);
-}
-
 int refuse_absent(const Context& context, const std::string& key) {
   context.note("there is no entry " + in_quotes(key));
   return kNo;
-}
-
-/// A value that does not end its line ends it where somebody looks at it.
-void end_line(Context& context, char last) {
-  if (Output::is_terminal() && last != '\n') context.out().write("\n");
 }
 
 }  // namespace
@@ -151,9 +93,9 @@ Command build_set() {
               "  curl -s https://example.org | dcache set page\n",
           .arguments = given->arguments(),
           .run = [given](Context& context) -> int {
-            std::string head = given->head();
+            std::string head = head_of(given->value);
             Cache cache = context.open(Context::Missing::make);
-            if (!Storing::goes_on(head)) {
+            if (head.size() < kHeadBytes) {
               cache.set(given->key, as_value(head), given->options());
             } else {
               std::string_view left = head;
@@ -181,7 +123,7 @@ Command build_add() {
               "  dcache add seen:$id '' --expire 7d || echo 'seen before'\n",
           .arguments = given->arguments(),
           .run = [given](Context& context) -> int {
-            const std::string value = given->whole();
+            const std::string value = whole_of(given->value);
             Cache cache = context.open(Context::Missing::make);
             const bool added = cache.add(given->key, as_value(value), given->options());
             context.tell({{"key", given->key}, {"added", added}}, "");
@@ -210,8 +152,7 @@ Command build_pop() {
             if (context.for_programs()) {
               context.show({{"key", given->key}, {"value", *value}});
             } else {
-              context.out().write(*value);
-              end_line(context, value->empty() ? '\0' : value->back());
+              write_value(context, *value);
             }
             return kDone;
           }};

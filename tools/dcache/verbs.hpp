@@ -13,7 +13,7 @@
 
 namespace dcache::cli {
 
-enum class Group { values, many, looking, upkeep, commands, locks };
+enum class Group { values, many, looking, queues, upkeep, commands, locks };
 
 struct Verb {
   std::string_view name;   ///< "get", or "lock run" for a verb of a family
@@ -58,6 +58,12 @@ Command build_entry();
 Command build_stats();
 // config.cpp
 Command build_config();
+// queues.cpp
+Command build_push();
+Command build_pull();
+Command build_peek();
+Command build_ack();
+Command build_nack();
 // upkeep.cpp
 Command build_check();
 // backup.cpp

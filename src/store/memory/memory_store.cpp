@@ -3,6 +3,7 @@
 // Taking turns, transactions, and waking.
 #include "store/memory/memory_store.hpp"
 
+#include <functional>
 #include <utility>
 
 #include "dcache/error.hpp"
@@ -107,6 +108,18 @@ void MemoryStore::wake(std::string_view session, std::uint64_t agent) noexcept {
   platform::futex::Word& word = words_[agent % words_.size()];
   word.fetch_add(1, std::memory_order_release);
   platform::futex::wake_all(word);
+}
+
+std::optional<std::uint32_t> MemoryStore::topic_word(std::string_view topic) {
+  return wake_word(std::hash<std::string_view>{}(topic));
+}
+
+void MemoryStore::sleep_on(std::string_view topic, std::uint32_t seen, Deadline until) {
+  sleep(std::hash<std::string_view>{}(topic), seen, until);
+}
+
+void MemoryStore::wake_topic(std::string_view topic) noexcept {
+  wake(session_, std::hash<std::string_view>{}(topic));
 }
 
 }  // namespace dcache::store::memory

@@ -162,6 +162,25 @@ class MemoryScan final : public Scan {
   bool ended_ = false;
 };
 
+std::vector<std::string> MemoryStore::keys(std::string_view low, std::string_view high, Direction direction,
+                                           std::size_t limit) {
+  std::vector<std::string> found;
+  if (low >= high) return found;
+  platform::MutexLock lock(mutex_);
+  const auto& rows = contents_.values.rows();
+  const auto first = rows.lower_bound(low);
+  const auto behind = rows.lower_bound(high);
+  const auto add = [&](const auto& row) {
+    if (row.second.seen(view()) != nullptr) found.push_back(row.first);
+  };
+  if (direction == Direction::up) {
+    for (auto row = first; row != behind && found.size() < limit; ++row) add(*row);
+  } else {
+    for (auto row = behind; row != first && found.size() < limit;) add(*--row);
+  }
+  return found;
+}
+
 std::unique_ptr<Scan> MemoryStore::scan(const EntryFilter& filter) {
   return std::make_unique<MemoryScan>(*this, filter);
 }

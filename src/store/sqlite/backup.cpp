@@ -20,9 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kKeyColumn = kFirstFreeColumn;
-constexpr int kIdColumn = kFirstFreeColumn + 1;
-
 std::string shown(const fs::path& path) { return "'" + escape(path.native()) + "'"; }
 
 /// The hash of a value file's parts. Throws Corrupt if they are not as many bytes as its row says.

@@ -13,7 +13,7 @@ namespace {
 
 constexpr const char* kGiveUp = "stop all users and move the directory aside";
 
-std::uint64_t number_of(Connection& connection, const char* sql) {
+std::uint64_t first_number(Connection& connection, const char* sql) {
   Query query(connection, sql, "check");
   return query.next() ? static_cast<std::uint64_t>(query->number(0)) : 0;
 }
@@ -120,10 +120,10 @@ CheckReport Check::run() {
 
 void Check::count() {
   Read read(store_);
-  report_.records = number_of(*read, "SELECT count(*) FROM records WHERE space <> 0");
-  entries_ = number_of(*read, "SELECT count(*) FROM entries");
-  total_ = 2 * entries_ + number_of(*read, "SELECT count(*) FROM entries WHERE file IS NOT NULL") +
-           number_of(*read, "SELECT count(*) FROM tags");
+  report_.records = first_number(*read, "SELECT count(*) FROM records WHERE space <> 0");
+  entries_ = first_number(*read, "SELECT count(*) FROM entries");
+  total_ = 2 * entries_ + first_number(*read, "SELECT count(*) FROM entries WHERE file IS NOT NULL") +
+           first_number(*read, "SELECT count(*) FROM tags");
 }
 
 void Check::database() {

@@ -20,10 +20,8 @@ namespace {
 constexpr std::int64_t kRowsAPage = 1000;
 constexpr std::size_t kBytesAPage = std::size_t{8} << 20;
 /// Rows mended in one write transaction.
-constexpr std::size_t kRowsAStep = 200;
+constexpr std::size_t kMendsAStep = 200;
 
-constexpr int kKeyColumn = kFirstFreeColumn;
-constexpr int kIdColumn = kFirstFreeColumn + 1;
 constexpr std::int64_t kFirstId = std::numeric_limits<std::int64_t>::min();
 
 /// Whether the columns have the types that the tables say. Damage can turn one into another that reads alike.
@@ -79,7 +77,7 @@ std::vector<std::string> without_rows(Connection& connection, std::int64_t id, s
   return missing;
 }
 
-std::string shown(std::string_view bytes) { return std::string("'").append(escape(bytes, 200)).append("'"); }
+std::string named(std::string_view bytes) { return std::string("'").append(escape(bytes, 200)).append("'"); }
 
 }  // namespace
 
@@ -95,12 +93,12 @@ void Check::rows() {
       if (!row) continue;
       if (row->why.empty()) {
         row->problem = add(Kind::tag,
-                           "the value of key " + shown(row->key) + " is not listed under its tag " +
-                               shown(row->missing_tags.front()),
+                           "the value of key " + named(row->key) + " is not listed under its tag " +
+                               named(row->missing_tags.front()),
                            row->key);
       } else {
         row->problem = add(
-            Kind::value, "the value of key " + shown(row->key) + " is damaged (" + row->why + ")", row->key);
+            Kind::value, "the value of key " + named(row->key) + " is damaged (" + row->why + ")", row->key);
       }
       if (!fix_ || !suspect.readable) continue;
       try {
@@ -109,7 +107,7 @@ void Check::rows() {
       } catch (const Error& error) {
         not_fixed(row->problem, error);
       }
-      if (to_mend.size() == kRowsAStep) mend(to_mend);
+      if (to_mend.size() == kMendsAStep) mend(to_mend);
     }
     progress(report_.entries - before);
   }
@@ -299,8 +297,8 @@ void Check::tag_rows() {
         Statement entry = read->use(Sql::tags_of);
         const bool there = read->step(entry.bind(1, id), "look for a tag's value");
         if (there && has_tag(entry.bytes(0), tag)) continue;
-        found.emplace_back(at, "the list of the tag " + shown(tag) +
-                                   (there ? " has the value of key " + shown(entry.bytes(1)) +
+        found.emplace_back(at, "the list of the tag " + named(tag) +
+                                   (there ? " has the value of key " + named(entry.bytes(1)) +
                                                 ", which does not carry that tag"
                                           : std::string(" has a value that does not exist")));
       }
@@ -309,7 +307,7 @@ void Check::tag_rows() {
     for (auto& [bad, text] : found) {
       bad.problem = add(Kind::tag, std::move(text));
       if (fix_) to_mend.push_back(std::move(bad));
-      if (to_mend.size() == kRowsAStep) mend(to_mend);
+      if (to_mend.size() == kMendsAStep) mend(to_mend);
     }
     progress(static_cast<std::uint64_t>(rows));
   }

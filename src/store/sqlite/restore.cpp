@@ -26,7 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace sqlite;  // NOLINT(google-build-using-namespace): this file is a part of it
 
-std::string shown(const fs::path& path) { return "'" + escape(path.native()) + "'"; }
+std::string name_of(const fs::path& path) { return "'" + escape(path.native()) + "'"; }
 
 /// The directory of the new cache while it is being made. Unless it is finished, nothing of it remains.
 class Site {
@@ -70,7 +70,7 @@ class Site {
     }
   }
   [[noreturn]] void refuse(const char* name) const {
-    throw AlreadyExists("there is a cache in " + shown(directory_.path) + ", or what is left of one (" +
+    throw AlreadyExists("there is a cache in " + name_of(directory_.path) + ", or what is left of one (" +
                         name +
                         "); nothing was changed: restore into another directory, or move this one away");
   }
@@ -108,7 +108,7 @@ void copy_file(Connection& backup, const FileRef& ref, const fs::path& site,
   const fs::path path = ValueFiles(site).path(ref);
   platform::make_directories(site, path.parent_path().lexically_relative(site));
   platform::File file;
-  if (!file.create(path.native())) throw IoError("cannot make " + shown(path) + ": its directory is gone");
+  if (!file.create(path.native())) throw IoError("cannot make " + name_of(path) + ": its directory is gone");
   const std::string packed = ref.packed();
   Statement parts = backup.use(Sql::parts_of);
   parts.bind(1, packed);
@@ -126,7 +126,7 @@ void restore_sqlite(const fs::path& file, const fs::path& directory, const Optio
   const platform::FileInfo info = platform::file_info(from);
   if (info.type != platform::FileType::regular) {
     if (info.type == platform::FileType::missing) platform::throw_errno("cannot open", file, ENOENT);
-    throw NotACache(shown(file) + " is not a regular file, so no backup of a cache; nothing was made");
+    throw NotACache(name_of(file) + " is not a regular file, so no backup of a cache; nothing was made");
   }
   const std::uint64_t total = 2 * info.size;
   std::uint64_t done = 0;
@@ -143,7 +143,7 @@ void restore_sqlite(const fs::path& file, const fs::path& directory, const Optio
       tell();
     });
   } catch (const Corrupt&) {
-    throw Corrupt("the backup " + shown(file) + " is damaged; nothing was made: use another one");
+    throw Corrupt("the backup " + name_of(file) + " is damaged; nothing was made: use another one");
   }
   done = info.size;
   Site site(directory, options);
@@ -169,7 +169,7 @@ void restore_sqlite(const fs::path& file, const fs::path& directory, const Optio
     }
     site.finish();
   } catch (const Full&) {
-    throw Full("no space left to restore " + shown(file) + " into " + shown(directory) +
+    throw Full("no space left to restore " + name_of(file) + " into " + name_of(directory) +
                "; nothing of it was kept: free space, or choose another directory");
   }
   done = total;

@@ -19,8 +19,6 @@ namespace {
 constexpr std::int64_t kPageRows = 100;
 /// Bytes of values after which a page ends early.
 constexpr std::uint64_t kPageBytesOfValues = 8U << 20;
-constexpr int kKeyColumn = kFirstFreeColumn;
-constexpr int kIdColumn = kFirstFreeColumn + 1;
 
 using Ids = std::vector<std::int64_t>;
 
@@ -201,6 +199,24 @@ class PagedScan final : public Scan {
   std::int64_t last_ = 0;
   bool ended_ = false;
 };
+
+std::vector<std::string> SqliteStore::keys(std::string_view low, std::string_view high, Direction direction,
+                                           std::size_t limit) {
+  check_moved_sometimes();
+  std::vector<std::string> found;
+  const bool up = direction == Direction::up;
+  Read read(*this);
+  Statement row = read->use(up ? Sql::names_up : Sql::names_down);
+  row.bind(1, low).bind(2, high).bind(3, static_cast<std::int64_t>(limit));
+  while (read->step(row, "list keys")) {
+    const std::string_view key = row.bytes(0);
+    if (!found.empty() && (up ? key <= found.back() : key >= found.back())) {
+      throw_out_of_order(read->path());
+    }
+    found.emplace_back(key);
+  }
+  return found;
+}
 
 std::unique_ptr<Scan> SqliteStore::scan(const EntryFilter& filter) {
   return std::make_unique<PagedScan>(*this, filter);

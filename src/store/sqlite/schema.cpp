@@ -71,6 +71,10 @@ std::string_view sql(Sql which) noexcept {
              "AND +id <= ?3 ORDER BY key DESC LIMIT ?2";
     case Sql::ids_with_prefix:
       return "SELECT id, key FROM entries WHERE key >= ?1 ORDER BY key";
+    case Sql::names_up:
+      return "SELECT key FROM entries WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3";
+    case Sql::names_down:
+      return "SELECT key FROM entries WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3";
     case Sql::ids_with_tag:
       return "SELECT id FROM tags WHERE tag = ?1 ORDER BY id";
     case Sql::tagged_batch:

@@ -77,6 +77,8 @@ enum class Sql : std::size_t {
   keys_up,
   keys_down,
   ids_with_prefix,
+  names_up,
+  names_down,
   ids_with_tag,
   tagged_batch,
   batch,

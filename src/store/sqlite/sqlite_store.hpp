@@ -42,6 +42,8 @@ class SqliteStore final : public Store {
   bool replace(std::string_view key, std::string_view expected, const NewValue& desired) override;
   void update(std::string_view key, FunctionRef<Change(const Entry*)> f, const Guard* guard) override;
   std::unique_ptr<Scan> scan(const EntryFilter& filter) override;
+  std::vector<std::string> keys(std::string_view low, std::string_view high, Direction direction,
+                                std::size_t limit) override;
   std::uint64_t evict(const Tags& tags, Match match, const OnProgress& on_progress) override;
   std::uint64_t clear(const OnProgress& on_progress) override;
   std::uint64_t expire() override;
@@ -80,6 +82,9 @@ class SqliteStore final : public Store {
   std::optional<std::uint32_t> wake_word(std::uint64_t agent) override;
   void sleep(std::uint64_t agent, std::uint32_t seen, Deadline until) override;
   void wake(std::string_view session, std::uint64_t agent) noexcept override;
+  std::optional<std::uint32_t> topic_word(std::string_view topic) override;
+  void sleep_on(std::string_view topic, std::uint32_t seen, Deadline until) override;
+  void wake_topic(std::string_view topic) noexcept override;
   std::shared_ptr<void> watch(std::string_view session, std::uint64_t agent) override;
 
  private:

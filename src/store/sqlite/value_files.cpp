@@ -14,7 +14,7 @@ namespace dcache::store::sqlite {
 namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{256} << 10;
-constexpr std::size_t kHexBytes = 2 * FileRef::kNameBytes;
+constexpr std::size_t kNameDigits = 2 * FileRef::kNameBytes;
 constexpr std::string_view kDigits = "0123456789abcdef";
 
 std::optional<unsigned> digit(char c) {
@@ -124,8 +124,8 @@ ValueFiles::Hold::~Hold() {
 std::vector<ValueFiles::Held> ValueFiles::holds() const {
   std::vector<Held> found;
   for (std::string& name : platform::names_in(held_directory())) {
-    if (name.size() <= kHexBytes || name[kHexBytes] != '-') continue;
-    Held hold{.session = name.substr(kHexBytes + 1), .name = {}};
+    if (name.size() <= kNameDigits || name[kNameDigits] != '-') continue;
+    Held hold{.session = name.substr(kNameDigits + 1), .name = {}};
     hold.name = std::move(name);
     found.push_back(std::move(hold));
   }
@@ -188,10 +188,10 @@ std::uint64_t ValueFiles::read(platform::File& file, std::string& bytes) {
 std::vector<ValueFiles::InFlight> ValueFiles::in_flight() const {
   std::vector<InFlight> found;
   for (std::string& name : platform::names_in(new_directory())) {
-    if (name.size() <= kHexBytes || name[kHexBytes] != '-') continue;
-    const std::optional<FileRef> ref = FileRef::from_hex(std::string_view(name).substr(0, kHexBytes));
+    if (name.size() <= kNameDigits || name[kNameDigits] != '-') continue;
+    const std::optional<FileRef> ref = FileRef::from_hex(std::string_view(name).substr(0, kNameDigits));
     if (!ref) continue;
-    InFlight file{.ref = *ref, .session = name.substr(kHexBytes + 1), .name = {}};
+    InFlight file{.ref = *ref, .session = name.substr(kNameDigits + 1), .name = {}};
     file.name = std::move(name);
     found.push_back(std::move(file));
   }

@@ -19,6 +19,9 @@ namespace dcache::store::sqlite {
 inline constexpr int kSumColumn = 3;
 inline constexpr int kValueColumn = 6;
 inline constexpr int kFirstFreeColumn = 7;
+// Where statements that list entries have these two.
+inline constexpr int kKeyColumn = kFirstFreeColumn;
+inline constexpr int kIdColumn = kFirstFreeColumn + 1;
 
 /// The head of the selected row. It points into the row: valid until the next step.
 RowHead head_of(const Statement& row, std::string_view key);

@@ -34,6 +34,18 @@ void SqliteStore::wake(std::string_view session, std::uint64_t agent) noexcept {
   }
 }
 
+// A topic's word is that of the first agent of a session with its name, which no session has.
+
+std::optional<std::uint32_t> SqliteStore::topic_word(std::string_view topic) {
+  return board()->word(board::Board::slot_of(topic, 0));
+}
+
+void SqliteStore::sleep_on(std::string_view topic, std::uint32_t seen, Deadline until) {
+  board()->sleep(board::Board::slot_of(topic, 0), seen, until);
+}
+
+void SqliteStore::wake_topic(std::string_view topic) noexcept { wake(topic, 0); }
+
 void SqliteStore::count(LockCounter counter, std::uint64_t amount) noexcept {
   try {
     if (keeps_longest(counter)) {

@@ -70,7 +70,7 @@ std::string describe(const Error& error) {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 17> kModes{{
+constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 18> kModes{{
     {"open", open_mode},
     {"fill", fill_mode},
     {"read", read_mode},
@@ -84,6 +84,7 @@ constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 17>
     {"fork", fork_mode},
     {"lease", lease_mode},
     {"load", load_mode},
+    {"queue", queue_mode},
     {"session", session_mode},
     {"share", share_mode},
     {"storm", storm_mode},

@@ -42,6 +42,7 @@ int statics_mode(const Arguments& arguments);    // DIR: ends while static objec
 int fork_mode(const Arguments& arguments);       // WHAT DIR: forks, and says what works in the child
 int load_mode(const Arguments& arguments);       // DIR ID OPERATIONS SEED: mixed work that checks itself
 int lease_mode(const Arguments& arguments);  // DIR ARENA MS: takes a lease and writes guarded, over and over
+int queue_mode(const Arguments& arguments);  // DIR QUEUE WHAT …: produces, consumes, works, holds
 int session_mode(const Arguments& arguments);  // DIR NAME: takes a lock of its own, and a shared one once
 int share_mode(
     const Arguments& arguments);  // DIR KEY readers|permits ARENA MEMBER SEED: shares it, checks it
