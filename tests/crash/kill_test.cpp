@@ -27,6 +27,7 @@ std::string difference(const Model& expected, const Model& found) {
 
 std::size_t value_files(const std::filesystem::path& cache) {
   std::size_t count = 0;
+  if (!std::filesystem::exists(cache / "values")) return count;  // made for the first one
   for (const auto& file : std::filesystem::recursive_directory_iterator(cache / "values")) {
     if (file.is_regular_file()) ++count;
   }
