@@ -33,8 +33,7 @@ class Renewer {
   void add(const std::shared_ptr<Renewal>& renewal, Renewal::Clock::time_point when) {
     platform::MutexLock lock(mutex_);
     if (!running_) {
-      if (thread_.joinable()) thread_.join();
-      thread_ = std::thread([this] { run(); });
+      std::thread([this] { run(); }).detach();  // which is never destroyed itself
       running_ = true;
     }
     due_.push_back({when, renewal});
@@ -86,7 +85,6 @@ class Renewer {
   platform::Condition changed_;
   std::vector<Due> due_ DCACHE_GUARDED_BY(mutex_);
   bool running_ DCACHE_GUARDED_BY(mutex_) = false;
-  std::thread thread_ DCACHE_GUARDED_BY(mutex_);
 };
 
 Renewal::Renewal(RenewedGrant grant)
