@@ -100,8 +100,8 @@ ENGINE_TEST("an item whose lease is over is pulled at its place") {
 ENGINE_TEST("a late ack does no harm while nobody else has the item") {
   Queue queue(cache, "jobs");
   queue.push("a");
-  auto late = queue.lease({.lease = 1ms});
-  std::this_thread::sleep_for(5ms);
+  auto late = queue.lease({.lease = 300ms});
+  std::this_thread::sleep_for(310ms);
   CHECK(late->ack());
   CHECK(queue.size() == 0);
 }
