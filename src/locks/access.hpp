@@ -30,10 +30,10 @@ std::string name_of(std::string_view key);
 /// "a lock", "a semaphore of 3 permits", for messages.
 std::string described(Kind kind, std::uint64_t limit);
 
-/// Clocks and the liveness of sessions, as of now.
 /// A time in microseconds since boot; at once if it has passed.
 Deadline deadline_at(std::int64_t boottime_us);
 
+/// Clocks and the liveness of sessions, as of now.
 World world_of(Store& store);
 
 /// The record in `bytes`; throws Corrupt, naming key and directory, if it is damaged.

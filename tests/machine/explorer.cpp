@@ -39,6 +39,7 @@ class Explorer {
   void steps_of_waiter(unsigned agent);
   void steps_of_holder(unsigned agent);
   void steps_of_upgrader(unsigned agent);
+  void wake_up(unsigned agent, At where);
   void steps_of_time();
   void transact(unsigned agent, Event event, const char* words, unsigned other = kMostAgents);
   void exchange(unsigned agent, Event event, const char* words);
@@ -346,11 +347,17 @@ void Explorer::steps_of_upgrader(unsigned agent) {
   const Process& one = now_.all[agent];
   if (now_.leaves > 0) exchange(agent, Event::upgrade_or_not, "tries to upgrade a last time");
   if (one.at == At::join) return exchange(agent, Event::upgrade, "asks to upgrade");
+  wake_up(agent, At::join);
+}
+
+/// A sleeper that has a reason to goes to `where`; beside one that is stopped it may at any time.
+void Explorer::wake_up(unsigned agent, At where) {
+  const Process& one = now_.all[agent];
   const bool due = one.moved || one.next == Next::due || (one.watch & now_.dead()) != 0;
   if (!due && !now_.any_stopped()) return;
   State next = now_;
   Process& woken = next.all[agent];
-  woken.at = At::join;
+  woken.at = where;
   woken.moved = false;
   woken.watch = 0;
   woken.next = Next::never;
@@ -371,14 +378,7 @@ void Explorer::steps_of_waiter(unsigned agent) {
     return emit(next, true, next.all[agent].at == At::join ? "reads, and will act" : "reads, and sleeps",
                 agent);
   }
-  const bool due = one.moved || one.next == Next::due || (one.watch & now_.dead()) != 0;
-  if (!due && !now_.any_stopped()) return;
-  Process& woken = next.all[agent];
-  woken.at = At::read;
-  woken.moved = false;
-  woken.watch = 0;
-  woken.next = Next::never;
-  emit(next, true, due ? "wakes up" : "wakes up after a slice", agent);
+  wake_up(agent, At::read);
 }
 
 void Explorer::steps_of_time() {
