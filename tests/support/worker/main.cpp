@@ -45,6 +45,18 @@ Arguments words(const std::string& line) {
   return all;
 }
 
+void answer_lines(const std::function<std::string(const Arguments&)>& run) {
+  while (const auto line = hear()) {
+    try {
+      tell(run(words(*line)));
+    } catch (const Error& error) {
+      tell(describe(error));
+    } catch (const std::exception& error) {
+      tell(std::string("exception: ") + error.what());
+    }
+  }
+}
+
 std::string describe(const Error& error) {
   const char* name = "Error";
   if (dynamic_cast<const Timeout*>(&error) != nullptr) name = "Timeout";

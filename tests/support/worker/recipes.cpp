@@ -110,15 +110,7 @@ class RecipesShell {
 int recipes_mode(const Arguments& arguments) {
   RecipesShell shell(arguments.at(0));
   tell("ready");
-  while (const auto line = hear()) {
-    try {
-      tell(shell.run(words(*line)));
-    } catch (const Error& error) {
-      tell(describe(error));
-    } catch (const std::exception& error) {
-      tell(std::string("exception: ") + error.what());
-    }
-  }
+  answer_lines([&](const Arguments& line) { return shell.run(line); });
   return 0;
 }
 

@@ -163,13 +163,7 @@ class Shell {
 int shell_mode(const Arguments& arguments) {
   Shell shell(arguments.at(0));
   tell("ready");
-  while (const auto line = hear()) {
-    try {
-      tell(shell.run(words(*line)));
-    } catch (const Error& error) {
-      tell(describe(error));
-    }
-  }
+  answer_lines([&](const Arguments& line) { return shell.run(line); });
   return 0;
 }
 

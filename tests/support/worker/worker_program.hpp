@@ -4,6 +4,7 @@
 // talks in lines on its standard input and output.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,9 @@ std::optional<std::string> hear();
 std::string describe(const Error& error);
 /// The words of a line.
 Arguments words(const std::string& line);
+
+/// Tells what `run` says to the words of each line, or which error it threw, until there are no more lines.
+void answer_lines(const std::function<std::string(const Arguments&)>& run);
 
 /// Options::timeout in milliseconds, as --timeout= said.
 extern std::optional<int> g_timeout_ms;
