@@ -10,7 +10,9 @@
 #include <span>
 #include <utility>
 
+#include "board/generations.hpp"
 #include "board/layout.hpp"
+#include "dcache/bytes.hpp"
 #include "dcache/error.hpp"
 #include "platform/atomic.hpp"
 #include "platform/clock.hpp"
@@ -25,6 +27,8 @@ namespace {
 
 /// Nanoseconds between two looks whether the mapped file is still the one that others find.
 constexpr std::int64_t kLookPeriod = 100'000'000;
+/// After which everybody has looked: the coarse clock is some milliseconds late, and differently so.
+constexpr std::int64_t kEverybodyLooked = 150'000'000;
 /// And between two attempts to get a board.
 constexpr std::int64_t kRetryPeriod = 1'000'000'000;
 
@@ -54,6 +58,12 @@ static_assert(Counter::is_always_lock_free);
 Counter& counter_of(const platform::SharedMemory& memory, std::size_t counter) noexcept {
   return memory.at<Counter>(kCountersAt + counter % kCounters * sizeof(Counter));
 }
+
+/// `current_`: the id in the low bits, the end in milliseconds above.
+constexpr unsigned kIdBits = 20;
+constexpr std::uint64_t kIdMask = (1U << kIdBits) - 1;
+
+std::uint64_t in_ms(std::int64_t ns) noexcept { return static_cast<std::uint64_t>(ns / 1'000'000); }
 
 /// A name that goes with this object.
 class TemporaryName {
@@ -146,12 +156,16 @@ std::shared_ptr<platform::SharedMemory> Board::current() noexcept {
 std::shared_ptr<platform::SharedMemory> Board::existing() noexcept {
   if (fork_generation_ != platform::fork_generation()) return nullptr;
   platform::MutexLock lock(mutex_);
+  return have_existing() ? memory_ : nullptr;
+}
+
+bool Board::have_existing() noexcept {
   if (memory_ == nullptr) {
     const std::int64_t now = platform::coarse_monotonic_ns();
-    if (now < look_for_one_) return nullptr;
+    if (now < look_for_one_) return false;
     look_for_one_ = now + kLookPeriod;
   }
-  return have(Make::no) ? memory_ : nullptr;
+  return have(Make::no) && memory_ != nullptr;
 }
 
 bool Board::have(Make make) noexcept {
@@ -162,28 +176,101 @@ bool Board::have(Make make) noexcept {
     found = find(make);
   } catch (const std::exception&) {
     // Also for want of memory, or when another has made a directory of it meanwhile.
-    memory_.reset();
+    forget();
   }
   if (memory_ != nullptr) {
-    look_again_ = now + kLookPeriod;
+    current_until(now + kLookPeriod);
   } else if (!found) {
     look_again_ = now + kRetryPeriod;
   }
   return found;
 }
 
+void Board::current_until(std::int64_t end) noexcept {
+  look_again_ = end;
+  const std::uint64_t current = still_there_() ? in_ms(end) << kIdBits | (mapping_id_ & kIdMask) : 0;
+  current_.store(current, std::memory_order_release);
+}
+
 /// Whether the board is mapped or, with Make::no, whether it could be.
 bool Board::find(Make make) {
   if (memory_ != nullptr && platform::file_info(path_).id == mapped_) return true;
-  memory_.reset();  // who sleeps on it keeps it
+  forget();
   for (int tries = 0; tries < kTries; ++tries) {
-    const Found found = open();
-    if (found == Found::fit) return true;
-    if (found == Found::unusable || !may_make()) return false;
+    found_ = Found::unusable;  // whatever open() throws
+    found_ = open();
+    if (found_ == Found::fit) return true;
+    if (found_ == Found::unusable || !may_make()) return false;
     if (make == Make::no) return true;
-    this->make(found);
+    this->make(found_);
   }
   return false;
+}
+
+void Board::forget() noexcept {
+  current_.store(0, std::memory_order_release);
+  memory_.reset();  // who sleeps on it keeps it
+}
+
+Board::Mapping Board::mapping() noexcept {
+  if (fork_generation_ != platform::fork_generation()) return {};
+  platform::MutexLock lock(mutex_);
+  if (!have_existing()) return {};
+  return {memory_, mapping_id_ & kIdMask};
+}
+
+bool Board::is_current(std::uint64_t id) const noexcept {
+  const std::uint64_t current = current_.load(std::memory_order_acquire);
+  return (current & kIdMask) == id && in_ms(platform::coarse_monotonic_ns()) < current >> kIdBits;
+}
+
+std::shared_ptr<platform::SharedMemory> Board::for_writer() {
+  for (;; platform::sleep_for(std::chrono::nanoseconds(kLookPeriod / 2))) {
+    platform::MutexLock lock(mutex_);
+    if (have(Make::yes) && memory_ != nullptr) return memory_;
+    if (have_now()) return memory_;
+    // What is no file at all, nobody else can use either.
+    if (found_ == Found::unusable && platform::file_info(path_).type == platform::FileType::regular) {
+      throw IoError("cannot write: '" + escape(path_.native()) +
+                    "' cannot be used, and others that can would go on with old values; give this user "
+                    "access to it, upgrade this program, or stop all users of the cache and remove it");
+    }
+    // In a longer time without a look there may have been one that others still go by.
+    const std::int64_t now = platform::coarse_monotonic_ns();
+    if (now - saw_none_ > kLookPeriod) none_since_ = now;
+    saw_none_ = now;
+    if (now - none_since_ >= kEverybodyLooked) return nullptr;
+  }
+}
+
+/// Making one may not be due again, but whether another has made one is looked at.
+bool Board::have_now() noexcept {
+  const std::int64_t now = platform::coarse_monotonic_ns();
+  try {
+    static_cast<void>(find(Make::no));
+  } catch (const std::exception&) {
+    forget();
+  }
+  if (memory_ != nullptr) current_until(now + kLookPeriod);
+  return memory_ != nullptr;
+}
+
+void Board::wait_for_others() {
+  std::int64_t left = 0;
+  {
+    platform::MutexLock lock(mutex_);
+    left = mapped_since_ + kEverybodyLooked - platform::coarse_monotonic_ns();
+  }
+  if (left > 0) platform::sleep_for(std::chrono::nanoseconds(left));
+}
+
+void Board::make_first() noexcept {
+  try {
+    platform::MutexLock lock(mutex_);
+    if (may_make()) make(Found::unfit, Adopted::yes);
+  } catch (const std::exception&) {
+    // Then the first writer makes one.
+  }
 }
 
 Board::Found Board::open() {
@@ -212,6 +299,8 @@ Board::Found Board::open() {
   memory_ = platform::SharedMemory::map(file.get(), kBytes);
   if (memory_ == nullptr) return Found::unusable;
   mapped_ = info.id;
+  ++mapping_id_;
+  mapped_since_ = platform::coarse_monotonic_ns();
   return Found::fit;
 }
 
@@ -236,7 +325,7 @@ void Board::remove_leftovers() const {
 }
 
 /// Makes a whole board under another name, then gives it its own: nobody ever finds half a board.
-void Board::make(Found instead_of) const {
+void Board::make(Found instead_of, Adopted adopted) const {
   remove_leftovers();
   const TemporaryName name(path_);
   if (!platform::create_file(name.path())) return;
@@ -247,6 +336,7 @@ void Board::make(Found instead_of) const {
   std::memcpy(bytes.data(), &header, sizeof(header));
   // So that a value read from the board before this one is hardly ever that of its word here.
   platform::random_bytes(std::as_writable_bytes(std::span(bytes).subspan(kWordsAt, kCountersAt - kWordsAt)));
+  fill_generations(bytes, adopted == Adopted::yes);
   platform::write_descriptor(file.get(), bytes);
   if (instead_of == Found::missing) {
     // The first wins; if that was another, its board is the one to open.

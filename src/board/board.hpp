@@ -5,6 +5,7 @@
 // (read-only, full disk), there is none, and everything works without.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -49,17 +50,43 @@ class Board {
   /// Whether there is a board or one could be made. Makes none.
   bool can_be_had() noexcept;
 
+  // For the words that tell whether a copy is still good (generations.hpp).
+
+  struct Mapping {
+    std::shared_ptr<platform::SharedMemory> memory;  ///< null without a board; none is made
+    std::uint64_t id = 0;                            ///< grows with every file that is mapped
+  };
+  Mapping mapping() noexcept;
+  /// Whether the mapping of this id was found to be the file that all others find, 100 ms ago at most.
+  [[nodiscard]] bool is_current(std::uint64_t id) const noexcept;
+
+  /// The board that a writer must mark before it commits, made if need be; to be called in its transaction.
+  /// Null if there is none that anybody could go by, and none can be made. Throws IoError if there is one
+  /// that this process cannot use.
+  std::shared_ptr<platform::SharedMemory> for_writer();
+  /// Sleeps until nobody can go by another board than the one that is mapped now.
+  void wait_for_others();
+
+  /// Makes a board that may be used at once, in place of whatever is there. For who has just given the cache
+  /// its name, so that nobody can have had a board of it before. A failure leaves none.
+  void make_first() noexcept;
+
  private:
   enum class Make { no, yes };
   enum class Found { fit, missing, unfit, unusable };
+  enum class Adopted { no, yes };
 
   std::shared_ptr<platform::SharedMemory> current() noexcept;
   std::shared_ptr<platform::SharedMemory> existing() noexcept;
   bool have(Make make) noexcept DCACHE_REQUIRES(mutex_);
+  bool have_existing() noexcept DCACHE_REQUIRES(mutex_);
+  bool have_now() noexcept DCACHE_REQUIRES(mutex_);
+  void current_until(std::int64_t end) noexcept DCACHE_REQUIRES(mutex_);
   bool find(Make make) DCACHE_REQUIRES(mutex_);
+  void forget() noexcept DCACHE_REQUIRES(mutex_);
   Found open() DCACHE_REQUIRES(mutex_);
   [[nodiscard]] bool may_make() const;
-  void make(Found instead_of) const;
+  void make(Found instead_of, Adopted adopted = Adopted::no) const;
   void remove_leftovers() const;
 
   const std::filesystem::path directory_;
@@ -73,6 +100,13 @@ class Board {
   platform::FileId mapped_ DCACHE_GUARDED_BY(mutex_);
   std::int64_t look_again_ DCACHE_GUARDED_BY(mutex_) = 0;  ///< of the coarse clock
   std::int64_t look_for_one_ DCACHE_GUARDED_BY(mutex_) = 0;
+  Found found_ DCACHE_GUARDED_BY(mutex_) = Found::missing;  ///< by the last look
+  std::uint64_t mapping_id_ DCACHE_GUARDED_BY(mutex_) = 0;
+  std::int64_t mapped_since_ DCACHE_GUARDED_BY(mutex_) = 0;
+  std::int64_t none_since_ DCACHE_GUARDED_BY(mutex_) = 0;
+  std::int64_t saw_none_ DCACHE_GUARDED_BY(mutex_) = 0;
+  /// The mapping's id and until when it may be gone by, in one word as they belong together.
+  std::atomic<std::uint64_t> current_{0};
 };
 
 }  // namespace dcache::board

@@ -11,7 +11,7 @@
 namespace dcache::board {
 
 inline constexpr std::array<char, 16> kMagic{"dcache board\n"};
-inline constexpr std::uint32_t kLayout = 2;
+inline constexpr std::uint32_t kLayout = 3;
 
 struct Header {
   std::array<char, 16> magic{};
@@ -20,11 +20,17 @@ struct Header {
   std::array<char, 64> uuid{};  ///< of the cache, filled up with NUL
 };
 
-/// The header has a page to itself, so that later layouts have room in it.
+/// The header has a page, which it shares with single words: later layouts have room there.
+inline constexpr std::size_t kAllGenerationAt = 1024;
+inline constexpr std::size_t kNextStampAt = 1088;
+inline constexpr std::size_t kUnsettledAt = 1152;
 inline constexpr std::size_t kWordsAt = 4096;
 inline constexpr std::size_t kWords = 4096;
 inline constexpr std::size_t kCountersAt = kWordsAt + kWords * sizeof(std::uint32_t);
 inline constexpr std::size_t kCounters = 32;
-inline constexpr std::size_t kBytes = kCountersAt + kCounters * sizeof(std::uint64_t);
+inline constexpr std::size_t kGenerationsAt = kCountersAt + 4096;
+inline constexpr std::size_t kGenerations = 65536;
+inline constexpr std::size_t kBytes = kGenerationsAt + kGenerations * sizeof(std::uint64_t);
+static_assert(kCounters * sizeof(std::uint64_t) <= 4096);
 
 }  // namespace dcache::board

@@ -61,10 +61,11 @@ bool share(Board& one, Board& other) {
 
 }  // namespace
 
-TEST_CASE_FIXTURE(OneCache,
-                  "opening, reading, writing, locking and looking make no board; the first word does") {
+TEST_CASE_FIXTURE(OneCache, "a new cache has a board; opening, reading, locking and looking make no other") {
   const fs::path board = dir / "cache" / "board";
+  CHECK(fs::file_size(board) == board::kBytes);
   cache.set("k", "v");
+  fs::remove(board);
   {
     SyncLock lock(cache, "lock");
     lock.lock();
@@ -77,6 +78,10 @@ TEST_CASE_FIXTURE(OneCache,
   CHECK(fs::file_size(board) == board::kBytes);
   CHECK(again.stats().board);
   CHECK(cache.stats().board);
+  fs::remove(board);
+  wait_for_a_look();
+  cache.set("k", "v");
+  CHECK(fs::file_size(board) == board::kBytes);
 }
 
 TEST_CASE_FIXTURE(Place, "a board has mode 0600, whatever the umask, and leaves no other file behind") {
@@ -286,6 +291,7 @@ TEST_CASE_FIXTURE(Place,
 }
 
 TEST_CASE_FIXTURE(OneCache, "without a board a cache works, and says so") {
+  fs::remove(dir / "cache" / "board");
   fs::create_directory(dir / "cache" / "board");
   CHECK_FALSE(cache.stats().board);
   CHECK_FALSE(store_of(cache).wake_word(1).has_value());
@@ -300,6 +306,7 @@ TEST_CASE_FIXTURE(OneCache, "without a board a cache works, and says so") {
 TEST_CASE_FIXTURE(OneCache, "a cache that was removed or replaced while it was open makes no board there") {
   Cache other(dir / "other");
   other.set("k", "v");
+  fs::remove(dir / "cache" / "board");
   fs::remove(dir / "cache" / "cache.db");
   SUBCASE("removed") {}
   SUBCASE("replaced") { fs::rename(dir / "other" / "cache.db", dir / "cache" / "cache.db"); }

@@ -59,7 +59,8 @@ bool is_forbidden(const fs::path& directory) {
 }
 
 Options open_options(const Globals& globals, const Place& place, Context::Missing missing) {
-  Options options{.allow_shared = globals.allow_shared, .allow_network = globals.allow_network};
+  // A command reads a value once.
+  Options options{.allow_shared = globals.allow_shared, .allow_network = globals.allow_network, .memory = 0};
   if (globals.timeout) options.timeout = *globals.timeout;
   options.on_error = [](const Error& error) { complain(message_of(error)); };
   if (missing == Context::Missing::fail) {

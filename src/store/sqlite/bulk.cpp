@@ -58,11 +58,12 @@ bool stored_between(std::int64_t start, std::int64_t stored) {
 
 }  // namespace
 
-/// The rows that a statement (id, stored, tags, file) selects, read before any of them is changed.
+/// The rows that a statement (id, stored, tags, file, key) selects, read before any of them is changed.
 std::vector<SqliteStore::Selected> SqliteStore::collect(Connection& connection, Statement& statement) {
   std::vector<Selected> rows;
   while (connection.step(statement, "select values to remove")) {
-    rows.push_back({.row = {.id = statement.number(0),
+    rows.push_back({.row = {.key = std::string(statement.bytes(4)),
+                            .id = statement.number(0),
                             .live = true,
                             .tags = std::string(statement.bytes(2)),
                             .file = std::string(statement.bytes(3))},
@@ -211,8 +212,9 @@ Stats SqliteStore::stats() {
   }
   stats.database_bytes = platform::file_info(directory_.path / "cache.db").size;
   stats.wal_bytes = platform::file_info(directory_.path / "cache.db-wal").size;
-  stats.hits = hits_.load(std::memory_order_relaxed);
-  stats.misses = misses_.load(std::memory_order_relaxed);
+  Copies* const copies = this->copies();
+  stats.hits = hits_.load(std::memory_order_relaxed) + (copies != nullptr ? copies->hits() : 0);
+  stats.misses = misses_.load(std::memory_order_relaxed) + (copies != nullptr ? copies->misses() : 0);
   stats.checkpoints = checkpoints_.load(std::memory_order_relaxed);
   stats.board = board()->can_be_had();
   stats.wal_reset_bug = checkpoints_need_guard_;

@@ -54,7 +54,8 @@ std::optional<SqliteStore::Found> SqliteStore::find(Connection& connection, std:
   Statement row = connection.use(Sql::find_id);
   row.bind(1, key);
   if (!connection.step(row, "look for a key")) return std::nullopt;
-  return Found{.id = row.number(0),
+  return Found{.key = std::string(key),
+               .id = row.number(0),
                .live = row.is_null(1) || row.number(1) > now,
                .tags = std::string(row.bytes(2)),
                .file = std::string(row.bytes(3))};
@@ -69,6 +70,7 @@ void SqliteStore::erase_tags(Connection& connection, std::int64_t id, std::strin
 }
 
 void SqliteStore::erase_row(Connection& connection, const Found& row) {
+  mark(row.key);
   erase_tags(connection, row.id, row.tags);
   drop_file(connection, row.file);
   Statement erase = connection.use(Sql::erase_id);
@@ -80,6 +82,7 @@ void SqliteStore::erase_row(Connection& connection, const Found& row) {
 void SqliteStore::store_row(Connection& connection, std::string_view key, const NewValue& value,
                             std::optional<ValueFiles::Draft> draft, std::int64_t now,
                             const std::optional<Found>& old) {
+  mark(key);
   const std::string tags = pack_tags(value.tags);
   const std::string file = draft ? draft->ref().packed() : std::string();
   const RowHead head = head_of(key, value, now, tags, file);
@@ -159,6 +162,7 @@ bool SqliteStore::put(std::string_view key, const NewValue& value, Put mode) {
     write.changing();
     write->run(put, "store a value");
     if (sqlite3_changes64(write->handle()) == 1) {
+      mark(key);
       make_room(*write);
       sweep_now_and_then(*write);
       write.commit();
@@ -223,6 +227,7 @@ bool SqliteStore::erase_once(std::string_view key, const Guard* guard) {
     write.changing();
     write->run(erase.bind(1, key).bind(2, now), "remove a value");
     if (sqlite3_changes64(write->handle()) == 1) {
+      mark(key);
       write.commit();
       return true;
     }
@@ -260,7 +265,8 @@ std::optional<Entry> SqliteStore::pop_once(std::string_view key, const Guard* gu
       expected = expected_hash(row, head);
       ref = file_of(head, write->path());
       if (!ref) entry.value = verified_value(row, head, write->path());
-      found = {.id = row.number(kFirstFreeColumn),
+      found = {.key = std::string(key),
+               .id = row.number(kFirstFreeColumn),
                .live = true,
                .tags = std::string(head.tags),
                .file = std::string(head.file)};
@@ -285,8 +291,8 @@ bool SqliteStore::replace(std::string_view key, std::string_view expected, const
   for (;;) {
     // Comparing may mean to read a large file, so it is done outside of the transaction, which then makes
     // sure that the row is still the same.
-    const std::optional<Entry> seen = entry(key);
-    if (!seen || seen->value != expected) {
+    std::string seen;
+    if (!read_value(key, nullptr, seen, nullptr) || seen != expected) {
       if (desired.guard != nullptr) {
         require(*desired.guard, record(Space::locks, desired.guard->key()));
       }
@@ -323,7 +329,8 @@ void SqliteStore::update(std::string_view key, FunctionRef<Change(const Entry*)>
     row.bind(1, key);
     if (write->step(row, "read an entry")) {
       const RowHead head = head_of(row, key);
-      old = Found{.id = row.number(kFirstFreeColumn),
+      old = Found{.key = std::string(key),
+                  .id = row.number(kFirstFreeColumn),
                   .live = !expired(head, now),
                   .tags = std::string(head.tags),
                   .file = std::string(head.file)};
@@ -350,6 +357,7 @@ void SqliteStore::update(std::string_view key, FunctionRef<Change(const Entry*)>
     case Change::Kind::retime: {
       if (!entry) return;
       write.changing();
+      mark(key);
       NewValue same{.bytes = {}, .format = entry->format, .expires = change.value.expires, .tags = {}};
       const RowHead head = head_of(key, same, entry->stored.unix_nanoseconds(), old->tags, old->file);
       Statement retime = write->use(Sql::retime);

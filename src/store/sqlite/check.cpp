@@ -155,6 +155,7 @@ void Check::mend_indexes() {
   try {
     Write write(store_, store_.deadline_from_now());
     write.changing();
+    store_.mark_all();
     const int code = sqlite3_exec(write->handle(), "REINDEX", nullptr, nullptr, nullptr);
     if ((code & 0xFF) == SQLITE_CONSTRAINT) {
       // A key whose entry in the index was lost was then stored a second time. The newest value counts.

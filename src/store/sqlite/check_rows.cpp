@@ -257,7 +257,7 @@ void Check::mend(std::vector<BadRow>& rows) {
 
 /// False if the row is another one by now, and thus no longer the damaged one.
 bool Check::mend_row(SqliteStore& store, Connection& connection, const BadRow& row) {
-  SqliteStore::Found found{.id = row.id, .live = true, .tags = {}, .file = {}};
+  SqliteStore::Found found{.key = row.key, .id = row.id, .live = true, .tags = {}, .file = {}};
   {
     Statement now = connection.use(Sql::entry_by_id);
     if (!connection.step(now.bind(1, row.id), "read a value again")) return false;

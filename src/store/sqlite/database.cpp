@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "board/board.hpp"
 #include "dcache/bytes.hpp"
 #include "dcache/error.hpp"
 #include "platform/clock.hpp"
@@ -158,7 +159,7 @@ bool check_tables(Connection& connection) {
 
 /// In one transaction, while the database still has a rollback journal: the header then
 /// tells what the file is as soon as it is anything.
-void make_tables(Connection& connection) {
+void make_tables(Connection& connection, const std::filesystem::path& directory) {
   connection.execute(("PRAGMA page_size=" + std::to_string(kPageBytes)).c_str(), "set the page size");
   connection.execute("BEGIN EXCLUSIVE", "make the tables");
   try {
@@ -168,10 +169,13 @@ void make_tables(Connection& connection) {
                          "make the tables");
       connection.execute(("PRAGMA user_version=" + std::to_string(kSchemaVersion)).c_str(),
                          "make the tables");
-      const std::string meta = "INSERT INTO meta VALUES('uuid', CAST('" + platform::random_id() +
+      const std::string uuid = platform::random_id();
+      const std::string meta = "INSERT INTO meta VALUES('uuid', CAST('" + uuid +
                                "' AS BLOB)), ('created', CAST('" +
                                std::to_string(platform::now().unix_nanoseconds()) + "' AS BLOB))";
       connection.execute(meta.c_str(), "make the tables");
+      // Nobody else knows the name yet.
+      board::Board(directory, uuid, [] { return true; }).make_first();
     }
     connection.execute("COMMIT", "make the tables");
   } catch (...) {
@@ -219,7 +223,7 @@ std::unique_ptr<Connection> open_database(const platform::Directory& directory, 
     if (options.create == Create::never) {
       throw NotACache("there is no cache in " + shown(directory.path.native()) + ": its cache.db is empty");
     }
-    make_tables(*connection);
+    make_tables(*connection, directory.path);
   }
   if (pragma_text(*connection, "PRAGMA journal_mode") != "wal") {
     for (Retry retry(deadline); pragma_text(*connection, "PRAGMA journal_mode=WAL") != "wal";) {

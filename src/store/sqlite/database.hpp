@@ -23,6 +23,6 @@ std::unique_ptr<Connection> open_database(const platform::Directory& directory, 
 void check_backup_header(const std::string& path);
 
 /// Makes the tables of a cache, with an identity of its own, in a database that has none.
-void make_tables(Connection& connection);
+void make_tables(Connection& connection, const std::filesystem::path& directory);
 
 }  // namespace dcache::store::sqlite

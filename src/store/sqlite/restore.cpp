@@ -53,6 +53,8 @@ class Site {
     platform::sync_file_system(site_);
     const bool has_values = platform::file_info(site_ / "values").type != platform::FileType::missing;
     if (has_values && !platform::rename_new(site_ / "values", directory_.path / "values")) refuse("values");
+    // A hint, as good as none: without it the first writer makes one.
+    static_cast<void>(platform::rename_file(site_ / "board", directory_.path / "board"));
     if (!platform::rename_new(site_ / "cache.db", directory_.path / "cache.db")) {
       // Somebody made a cache here in the meantime, and our values are not its.
       if (has_values) static_cast<void>(platform::rename_file(directory_.path / "values", site_ / "values"));
@@ -153,7 +155,7 @@ void restore_sqlite(const fs::path& file, const fs::path& directory, const Optio
     {
       Connection cache(database.native(), Connection::Role::reader, options, deadline_after(options.timeout));
       cache.execute("PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF", "set up the cache");
-      make_tables(cache);
+      make_tables(cache, site.path());
       Watched watched(cache, [&] {
         done = std::max(done, info.size + platform::file_info(database).size);
         tell();

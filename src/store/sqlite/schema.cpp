@@ -78,14 +78,14 @@ std::string_view sql(Sql which) noexcept {
     case Sql::ids_with_tag:
       return "SELECT id FROM tags WHERE tag = ?1 ORDER BY id";
     case Sql::tagged_batch:
-      return "SELECT e.id, e.stored, e.tags, e.file FROM tags t JOIN entries e ON e.id = t.id "
+      return "SELECT e.id, e.stored, e.tags, e.file, e.key FROM tags t JOIN entries e ON e.id = t.id "
              "WHERE t.tag = ?1 AND t.id > ?2 AND t.id <= ?4 ORDER BY t.id LIMIT ?3";
     case Sql::batch:
-      return "SELECT id, stored, tags, file FROM entries WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+      return "SELECT id, stored, tags, file, key FROM entries WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
     case Sql::expired_batch:
-      return "SELECT id, stored, tags, file FROM entries WHERE expires <= ?1 ORDER BY expires LIMIT ?2";
+      return "SELECT id, stored, tags, file, key FROM entries WHERE expires <= ?1 ORDER BY expires LIMIT ?2";
     case Sql::oldest_batch:
-      return "SELECT id, stored, tags, file FROM entries WHERE stored < ?1 OR stored > ?3 ORDER BY id LIMIT "
+      return "SELECT id, stored, tags, file, key FROM entries WHERE stored < ?1 OR stored > ?3 ORDER BY id LIMIT "
              "?2";
     case Sql::last_id:
       return "SELECT max(id) FROM entries";

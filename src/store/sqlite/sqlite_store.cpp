@@ -178,11 +178,13 @@ void SqliteStore::commit_writing() {
     Statement commit = writer_->use(Sql::commit);
     writer_->run(commit, "commit");
   }
+  stamps_.settle();
   files_after_commit();
 }
 
 void SqliteStore::end_writing(bool to_disk) noexcept {
   if (writer_ != nullptr && writer_->in_transaction()) writer_->use(Sql::rollback).step();
+  stamps_.settle();
   files_after_rollback();
   settings_version_.reset();  // they may be the ones that were just undone
   if (to_disk) lower_durability();

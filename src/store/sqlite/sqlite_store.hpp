@@ -11,17 +11,22 @@
 #include <vector>
 
 #include "board/board.hpp"
+#include "board/generations.hpp"
 #include "dcache/error.hpp"
 #include "dcache/options.hpp"
 #include "dcache/store.hpp"
 #include "platform/directory.hpp"
 #include "platform/mutex.hpp"
+#include "store/copies.hpp"
 #include "store/session.hpp"
 #include "store/sqlite/connection.hpp"
+#include "store/sqlite/hash.hpp"
 #include "store/sqlite/value_files.hpp"
 #include "store/sqlite/writer.hpp"
 
 namespace dcache::store::sqlite {
+
+class Lookup;
 
 /// Between two looks at what hardly ever changes, in nanoseconds.
 inline constexpr std::int64_t kLookPeriod = 100'000'000;
@@ -92,6 +97,7 @@ class SqliteStore final : public Store {
   friend class Write;
   friend class PagedScan;
   friend class Check;
+  friend class Lookup;
 
   [[nodiscard]] Deadline deadline_from_now() const;
   [[nodiscard]] std::string file(const char* name) const { return (directory_.path / name).native(); }
@@ -107,7 +113,16 @@ class SqliteStore final : public Store {
   /// Made at its first use, as it needs the cache's name (waking.cpp).
   const std::shared_ptr<board::Board>& board();
 
-  bool read_value(std::string_view key, Entry* head, std::string& bytes, const Sink* sink);
+  /// Null where none are to be used: none are wanted, or the thread has a transaction open.
+  Copies* copies();
+  void settle_for_the_killed() noexcept;
+
+  bool read_value(std::string_view key, Entry* head, std::string& bytes, const Sink* sink,
+                  Lookup* lookup = nullptr);
+
+  // Says what the open transaction changes, before it commits: copies of it are no good any more.
+  void mark(std::string_view key) { stamps_.mark(*board(), hash_of(key)); }
+  void mark_all() { stamps_.mark_all(*board()); }
 
   // Fork (forked.cpp): the connections of a parent live on in its child's memory, and with them SQLite's idea
   // of which locks this process has. They must be gone before the child may open the same database.
@@ -159,6 +174,7 @@ class SqliteStore final : public Store {
 
   // The same for values in parts, on the connection that has a transaction open.
   struct Found {
+    std::string key;
     std::int64_t id = 0;
     bool live = false;
     std::string tags;  ///< packed
@@ -236,6 +252,7 @@ class SqliteStore final : public Store {
   std::unique_ptr<Connection> checkpointer_;
   int depth_ = 0;
   bool doomed_ = false;
+  board::Stamps stamps_;
   int checkpoint_after_ = 0;
   int spare_pages_ = 0;  ///< of the log, as many as the spare room can take
   int spare_retry_at_ = 0;
@@ -262,6 +279,8 @@ class SqliteStore final : public Store {
   std::string uuid_;
   std::once_flag board_made_;
   std::shared_ptr<board::Board> board_;
+  std::once_flag copies_made_;
+  std::unique_ptr<Copies> copies_;
   std::atomic<std::uint64_t> hits_{0};
   std::atomic<std::uint64_t> misses_{0};
   std::atomic<std::uint64_t> checkpoints_{0};

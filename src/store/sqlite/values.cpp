@@ -3,33 +3,105 @@
 // Reading single values.
 #include "dcache/error.hpp"
 #include "platform/clock.hpp"
+#include "store/copies.hpp"
+#include "store/sqlite/hash.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 #include "store/sqlite/value_row.hpp"
 
 namespace dcache::store::sqlite {
 
+/// One look for a value: first among the copies, then, for the next time, of what the database says.
+class Lookup {
+ public:
+  Lookup(SqliteStore& store, std::string_view key)
+      : store_(store), copies_(store.copies()), key_(key), hash_(copies_ != nullptr ? hash_of(key) : 0) {}
+
+  Copies::Found find(FunctionRef<void(const Copy&)> use, Copies::Count count = Copies::Count::no) {
+    if (copies_ == nullptr) return Copies::Found::unknown;
+    const Copies::Found found = copies_->find(key_, hash_, use, count);
+    if (found == Copies::Found::unknown) {
+      ticket_ = copies_->ask(hash_);
+      if (ticket_.stuck) store_.settle_for_the_killed();
+    }
+    return found;
+  }
+  [[nodiscard]] bool keeps(std::uint64_t size) const {
+    return copies_ != nullptr && size <= copies_->largest();
+  }
+  void keep(const Copy* copy) {
+    if (copies_ != nullptr) copies_->keep(ticket_, key_, hash_, copy);
+  }
+
+ private:
+  SqliteStore& store_;
+  Copies* const copies_;
+  const std::string_view key_;
+  const std::uint64_t hash_;
+  Copies::Ticket ticket_;
+};
+
+namespace {
+
+Copy copy_of(const RowHead& head, std::string_view value) {
+  return {.value = value,
+          .tags = head.tags,
+          .stored = head.stored,
+          .expires = head.expires,
+          .format = static_cast<Format>(head.format)};
+}
+
+Entry entry_of(const Copy& copy, std::string_view key) {
+  Entry entry{.key = std::string(key),
+              .value = std::string(copy.value),
+              .stored = Timestamp::from_unix_nanoseconds(copy.stored),
+              .size = copy.value.size(),
+              .format = copy.format};
+  if (copy.expires) entry.expires = Timestamp::from_unix_nanoseconds(*copy.expires);
+  entry.tags = unpack_tags(copy.tags).value_or(std::vector<std::string>{});
+  return entry;
+}
+
+}  // namespace
+
 /// Finds a live value. Bytes in its row go to `bytes`; those of a file to `sink`, when no statement is open
 /// any more, since a sink may use the cache. `head`, if any, gets the rest. A file may vanish between the row
 /// and its opening because the value is being replaced: then the row is read again.
-bool SqliteStore::read_value(std::string_view key, Entry* head, std::string& bytes, const Sink* sink) {
+bool SqliteStore::read_value(std::string_view key, Entry* head, std::string& bytes, const Sink* sink,
+                             Lookup* lookup) {
   check_moved_sometimes();
   for (std::optional<FileRef> missed;;) {
     std::optional<FileRef> ref;
     std::uint64_t expected = 0;
+    Copy copy;
+    std::string tags;
     {
       Read read(*this);
       Statement row = read->use(Sql::get);
       row.bind(1, key);
-      if (!read->step(row, "read a value")) return false;
+      if (!read->step(row, "read a value")) {
+        if (lookup != nullptr) lookup->keep(nullptr);
+        return false;
+      }
       const RowHead found = head_of(row, key);
       if (expired(found, platform::now().unix_nanoseconds())) return false;
       ref = file_of(found, read->path());
       if (head != nullptr) *head = entry_of(row, found, read->path());
       if (!ref) {
         bytes = verified_value(row, found, read->path());
+        if (lookup != nullptr && unpack_tags(found.tags)) {
+          copy = copy_of(found, bytes);
+          lookup->keep(&copy);
+        }
         return true;
       }
       expected = expected_hash(row, found);
+      if (lookup != nullptr && lookup->keeps(ref->size) && unpack_tags(found.tags)) {
+        tags = found.tags;
+        copy = copy_of(found, {});
+        copy.tags = tags;
+      } else {
+        lookup = nullptr;
+      }
     }
     platform::File file;
     if (files_.open(*ref, file)) {
@@ -37,6 +109,10 @@ bool SqliteStore::read_value(std::string_view key, Entry* head, std::string& byt
           sink != nullptr ? ValueFiles::read(file, *sink) : ValueFiles::read(file, bytes);
       if (hash != expected) {
         throw_damaged(key, database_path(), "the checksum of its file does not match");
+      }
+      if (lookup != nullptr) {
+        copy.value = bytes;
+        lookup->keep(&copy);
       }
       return true;
     }
@@ -47,7 +123,16 @@ bool SqliteStore::read_value(std::string_view key, Entry* head, std::string& byt
 
 std::optional<std::string> SqliteStore::get(std::string_view key) {
   std::optional<std::string> value(std::in_place);
-  if (!read_value(key, nullptr, *value, nullptr)) {
+  Lookup lookup(*this, key);
+  switch (lookup.find([&](const Copy& copy) { value->assign(copy.value); }, Copies::Count::yes)) {
+    case Copies::Found::present:
+      return value;
+    case Copies::Found::absent:
+      return std::nullopt;
+    case Copies::Found::unknown:
+      break;
+  }
+  if (!read_value(key, nullptr, *value, nullptr, &lookup)) {
     misses_.fetch_add(1, std::memory_order_relaxed);
     return std::nullopt;
   }
@@ -57,7 +142,16 @@ std::optional<std::string> SqliteStore::get(std::string_view key) {
 
 std::optional<Entry> SqliteStore::entry(std::string_view key) {
   Entry entry;
-  if (!read_value(key, &entry, entry.value, nullptr)) return std::nullopt;
+  Lookup lookup(*this, key);
+  switch (lookup.find([&](const Copy& copy) { entry = entry_of(copy, key); })) {
+    case Copies::Found::present:
+      return entry;
+    case Copies::Found::absent:
+      return std::nullopt;
+    case Copies::Found::unknown:
+      break;
+  }
+  if (!read_value(key, &entry, entry.value, nullptr, &lookup)) return std::nullopt;
   return entry;
 }
 
@@ -69,6 +163,8 @@ bool SqliteStore::get_to(std::string_view key, Sink sink) {
 }
 
 bool SqliteStore::contains(std::string_view key) {
+  const Copies::Found found = Lookup(*this, key).find([](const Copy&) {});
+  if (found != Copies::Found::unknown) return found == Copies::Found::present;
   check_moved_sometimes();
   Read read(*this);
   Statement row = read->use(Sql::find);

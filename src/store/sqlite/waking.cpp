@@ -18,6 +18,27 @@ const std::shared_ptr<board::Board>& SqliteStore::board() {
   return board_;
 }
 
+Copies* SqliteStore::copies() {
+  if (options_.memory == 0 || in_transaction()) return nullptr;
+  try {
+    std::call_once(copies_made_, [this] { copies_ = std::make_unique<Copies>(board(), options_.memory); });
+  } catch (const std::exception&) {
+    return nullptr;  // the database cannot even tell its name
+  }
+  return copies_.get();
+}
+
+/// A writer was killed before it could settle what it had marked. Whoever can begin a write may do so, and
+/// nothing is written in it.
+void SqliteStore::settle_for_the_killed() noexcept {
+  try {
+    const Write write(*this, std::chrono::steady_clock::now());
+    stamps_.mend(*board());
+  } catch (const std::exception&) {
+    // Others are writing, and will do it; or nobody can, and reads stay as they are.
+  }
+}
+
 std::optional<std::uint32_t> SqliteStore::wake_word(std::uint64_t agent) {
   return board()->word(board::Board::slot_of(session(), agent));
 }
