@@ -64,6 +64,11 @@ struct Options {
 enum class Policy {
   none,    ///< nothing: what does not fit is refused with Full
   oldest,  ///< what was inserted first
+  /// What was not read since it was last passed over, in order of insertion: SIEVE (Zhang et al., "SIEVE is
+  /// Simpler than LRU", NSDI 2024). Keeps what is used, and a scan of many keys does not push it out.
+  sieve,
+  lru,  ///< what was read or stored longest ago, of a sample of 32
+  lfu,  ///< what was read least often, of a sample of 32; old fame fades
 };
 
 /// Settings that are stored with the cache and hold for all its users. A change is seen by other processes
@@ -72,7 +77,7 @@ struct Settings {
   /// Bytes that the cache may take up: pages of the database in use and value files. 0 = no limit. After a
   /// write the cache is within it; what was just stored is never removed for it.
   std::uint64_t size_limit = 0;
-  Policy policy = Policy::oldest;
+  Policy policy = Policy::sieve;
 };
 
 /// What goes with a stored value.

@@ -12,6 +12,7 @@
 
 #include "board/generations.hpp"
 #include "board/layout.hpp"
+#include "board/new_file.hpp"
 #include "dcache/bytes.hpp"
 #include "dcache/error.hpp"
 #include "platform/atomic.hpp"
@@ -34,8 +35,6 @@ constexpr std::int64_t kRetryPeriod = 1'000'000'000;
 
 /// Another process may make or replace the file while we open it; it does not go on for ever.
 constexpr int kTries = 3;
-
-constexpr std::int64_t kLeftoverSeconds = 60;
 
 Header header_for(std::string_view uuid) {
   Header header{.magic = kMagic, .layout = kLayout, .bytes = kBytes};
@@ -65,21 +64,6 @@ constexpr std::uint64_t kIdMask = (1U << kIdBits) - 1;
 
 std::uint64_t in_ms(std::int64_t ns) noexcept { return static_cast<std::uint64_t>(ns / 1'000'000); }
 
-/// A name that goes with this object.
-class TemporaryName {
- public:
-  explicit TemporaryName(const std::filesystem::path& base)
-      : path_(base.native() + "." + platform::random_id()) {}
-  TemporaryName(const TemporaryName&) = delete;
-  TemporaryName& operator=(const TemporaryName&) = delete;
-  ~TemporaryName() { platform::remove_file(path_); }
-
-  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 }  // namespace
 
 Board::Board(const std::filesystem::path& directory, std::string uuid, std::function<bool()> still_there)
@@ -87,7 +71,8 @@ Board::Board(const std::filesystem::path& directory, std::string uuid, std::func
       path_(directory / "board"),
       uuid_(std::move(uuid)),
       still_there_(std::move(still_there)),
-      fork_generation_(platform::fork_generation()) {}
+      fork_generation_(platform::fork_generation()),
+      visits_file_(directory, uuid_) {}
 
 // Part of the layout: all processes must agree on it.
 Board::Slot Board::slot_of(std::string_view session, std::uint64_t agent) noexcept {
@@ -190,6 +175,32 @@ void Board::current_until(std::int64_t end) noexcept {
   look_again_ = end;
   const std::uint64_t current = still_there_() ? in_ms(end) << kIdBits | (mapping_id_ & kIdMask) : 0;
   current_.store(current, std::memory_order_release);
+  try {
+    visits_.store(visits_file_.look(), std::memory_order_release);
+  } catch (const std::exception&) {
+    // What was there stays in use.
+  }
+}
+
+Visits* Board::visits_for(Policy policy, std::uint64_t size_limit) noexcept {
+  const std::size_t slots = Visits::slots_for(policy, size_limit);
+  const auto fits = [&](const Visits* visits) {
+    return visits != nullptr && visits->policy() == policy && visits->slots() == slots;
+  };
+  if (Visits* const visits = this->visits(); fits(visits)) return visits;
+  platform::MutexLock lock(mutex_);
+  const std::int64_t now = platform::coarse_monotonic_ns();
+  if (now < try_visits_again_) return nullptr;
+  try {
+    Visits* visits = visits_file_.look();
+    if (!fits(visits) && may_make()) visits = visits_file_.have(policy, slots);
+    visits_.store(visits, std::memory_order_release);
+    if (fits(visits)) return visits;
+  } catch (const std::exception&) {
+    // No room for it.
+  }
+  try_visits_again_ = now + kRetryPeriod;
+  return nullptr;
 }
 
 /// Whether the board is mapped or, with Make::no, whether it could be.
@@ -311,43 +322,14 @@ bool Board::may_make() const {
          platform::may_change(directory_) && !platform::file_size_is_limited();
 }
 
-/// Boards in the making that a killed process left behind. Making one takes moments.
-void Board::remove_leftovers() const {
-  const std::string prefix = path_.filename().native() + ".";
-  const std::int64_t now = platform::now().unix_nanoseconds() / 1'000'000'000;
-  for (const std::string& name : platform::names_in(directory_)) {
-    if (!name.starts_with(prefix)) continue;
-    const std::filesystem::path path = directory_ / name;
-    const platform::FileInfo info = platform::file_info(path);
-    if (info.type == platform::FileType::regular && now - info.changed > kLeftoverSeconds)
-      platform::remove_file(path);
-  }
-}
-
-/// Makes a whole board under another name, then gives it its own: nobody ever finds half a board.
 void Board::make(Found instead_of, Adopted adopted) const {
-  remove_leftovers();
-  const TemporaryName name(path_);
-  if (!platform::create_file(name.path())) return;
-  const platform::ForkClosedFd file(platform::open_private_file(name.path(), false));
-  if (file.get() < 0) platform::throw_errno("cannot open", name.path(), errno);
   std::string bytes(kBytes, '\0');
   const Header header = header_for(uuid_);
   std::memcpy(bytes.data(), &header, sizeof(header));
   // So that a value read from the board before this one is hardly ever that of its word here.
   platform::random_bytes(std::as_writable_bytes(std::span(bytes).subspan(kWordsAt, kCountersAt - kWordsAt)));
   fill_generations(bytes, adopted == Adopted::yes);
-  platform::write_descriptor(file.get(), bytes);
-  if (instead_of == Found::missing) {
-    // The first wins; if that was another, its board is the one to open.
-    try {
-      static_cast<void>(platform::link_file(name.path(), path_));
-    } catch (const Error&) {
-      if (platform::file_info(path_).type == platform::FileType::missing) throw;
-    }
-  } else if (!platform::rename_file(name.path(), path_)) {
-    platform::throw_errno("cannot replace", path_, errno);
-  }
+  put_file(path_, bytes, instead_of == Found::missing ? Replace::nothing : Replace::whatever_is_there);
 }
 
 }  // namespace dcache::board

@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 
+#include "board/visits_file.hpp"
 #include "platform/directory.hpp"
 #include "platform/mutex.hpp"
 #include "platform/shared_memory.hpp"
@@ -67,6 +68,11 @@ class Board {
   /// Sleeps until nobody can go by another board than the one that is mapped now.
   void wait_for_others();
 
+  /// Where uses of entries are noted; null where none are. As of the last look at the board.
+  [[nodiscard]] Visits* visits() const noexcept { return visits_.load(std::memory_order_acquire); }
+  /// The same for a writer that must choose by them: made if need be. Null if it cannot be had.
+  Visits* visits_for(Policy policy, std::uint64_t size_limit) noexcept;
+
   /// Makes a board that may be used at once, in place of whatever is there. For who has just given the cache
   /// its name, so that nobody can have had a board of it before. A failure leaves none.
   void make_first() noexcept;
@@ -87,7 +93,6 @@ class Board {
   Found open() DCACHE_REQUIRES(mutex_);
   [[nodiscard]] bool may_make() const;
   void make(Found instead_of, Adopted adopted = Adopted::no) const;
-  void remove_leftovers() const;
 
   const std::filesystem::path directory_;
   const std::filesystem::path path_;
@@ -105,6 +110,9 @@ class Board {
   std::int64_t mapped_since_ DCACHE_GUARDED_BY(mutex_) = 0;
   std::int64_t none_since_ DCACHE_GUARDED_BY(mutex_) = 0;
   std::int64_t saw_none_ DCACHE_GUARDED_BY(mutex_) = 0;
+  VisitsFile visits_file_ DCACHE_GUARDED_BY(mutex_);
+  std::atomic<Visits*> visits_{nullptr};
+  std::int64_t try_visits_again_ DCACHE_GUARDED_BY(mutex_) = 0;
   /// The mapping's id and until when it may be gone by, in one word as they belong together.
   std::atomic<std::uint64_t> current_{0};
 };

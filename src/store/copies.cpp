@@ -41,6 +41,7 @@ struct Copies::Node {
   std::uint64_t all_generation = 0;
   std::int64_t stored = 0;
   std::int64_t expires = 0;
+  std::int64_t id = 0;
   std::uint32_t key_size = 0;
   std::uint32_t tags_size = 0;
   std::uint32_t value_size = 0;
@@ -58,7 +59,8 @@ struct Copies::Node {
     Copy copy{.value = {bytes() + key_size + tags_size, value_size},
               .tags = {bytes() + key_size, tags_size},
               .stored = stored,
-              .format = format};
+              .format = format,
+              .id = id};
     if (has_expiry) copy.expires = expires;
     return copy;
   }
@@ -226,6 +228,7 @@ void Copies::keep(const Ticket& ticket, std::string_view key, std::uint64_t hash
   if (copy != nullptr) {
     header.present = true;
     header.stored = copy->stored;
+    header.id = copy->id;
     header.has_expiry = copy->expires.has_value();
     header.expires = copy->expires.value_or(0);
     header.format = copy->format;

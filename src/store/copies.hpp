@@ -27,6 +27,7 @@ struct Copy {
   std::int64_t stored = 0;
   std::optional<std::int64_t> expires = {};
   Format format = Format::bytes;
+  std::int64_t id = 0;  ///< of its row
 };
 
 class Copies {

@@ -18,7 +18,7 @@ std::string numbered(int i) { return "k" + std::to_string(i); }
 
 ENGINE_TEST("settings are kept for all users of the cache") {
   CHECK(cache.settings().size_limit == 0);
-  CHECK(cache.settings().policy == Policy::oldest);
+  CHECK(cache.settings().policy == Policy::sieve);
   limit(cache, 12345, Policy::none);
   cache.configure([](Settings&) {});
   reopen();

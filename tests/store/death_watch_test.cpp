@@ -254,6 +254,7 @@ TEST_SUITE("process") {
     CHECK(store_of(cache).watch(store_of(blind).session(), 1) == nullptr);  // ourselves
     fs::create_directory(dir / "no");
     Cache without(dir / "no");
+    fs::remove(dir / "no" / "board");
     fs::create_directory(dir / "no" / "board");
     Other there((dir / "no").native());
     CHECK(store_of(without).watch(there.session, 1) == nullptr);

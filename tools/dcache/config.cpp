@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The settings that are stored with a cache: config.
+#include <array>
 #include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "context.hpp"
 #include "dcache/error.hpp"
@@ -19,6 +23,12 @@ using Times = Argument::Times;
 
 constexpr std::string_view kLimit = "size_limit";
 constexpr std::string_view kPolicy = "policy";
+
+constexpr std::array<std::pair<Policy, std::string_view>, 5> kPolicies{{{Policy::sieve, "sieve"},
+                                                                        {Policy::lru, "lru"},
+                                                                        {Policy::lfu, "lfu"},
+                                                                        {Policy::oldest, "oldest"},
+                                                                        {Policy::none, "none"}}};
 
 /// An empty cache has some pages, and the least value needs a few more.
 constexpr std::uint64_t kLeastLimit = std::uint64_t{64} << 10;
@@ -45,11 +55,13 @@ std::uint64_t to_limit(const std::string& text) {
 }
 
 Policy to_policy(const std::string& text) {
-  for (const Policy policy : {Policy::none, Policy::oldest}) {
-    if (text == name_of(policy)) return policy;
+  std::vector<std::string_view> names;
+  for (const auto& [policy, name] : kPolicies) {
+    if (text == name) return policy;
+    names.push_back(name);
   }
-  std::string why = "policy " + in_quotes(text, 80) + " is not known: it is oldest or none";
-  if (const auto near = nearest(text, {name_of(Policy::oldest), name_of(Policy::none)})) {
+  std::string why = "policy " + in_quotes(text, 80) + " is not known: it is sieve, lru, lfu, oldest or none";
+  if (const auto near = nearest(text, names)) {
     why.append(" (did you mean '").append(*near).append("'?)");
   }
   throw UsageError(why);
@@ -102,8 +114,8 @@ int change(Context& context, const std::string& key, const std::string& value) {
   if (now.size_limit > 0 && cache.bytes() > now.size_limit) {
     context.note("the cache has " + short_size(cache.bytes()) + ", more than its limit of " +
                  short_size(now.size_limit) +
-                 (now.policy == Policy::oldest
-                      ? "; the next write removes the oldest values, and `dcache cull` does at once"
+                 (now.policy != Policy::none
+                      ? "; the next write removes values by the policy, and `dcache cull` does at once"
                       : ", and its policy is to remove nothing: nothing can be stored until you delete or "
                         "evict values"));
   }
@@ -112,7 +124,12 @@ int change(Context& context, const std::string& key, const std::string& value) {
 
 }  // namespace
 
-std::string_view name_of(Policy policy) noexcept { return policy == Policy::none ? "none" : "oldest"; }
+std::string_view name_of(Policy policy) noexcept {
+  for (const auto& [known, name] : kPolicies) {
+    if (known == policy) return name;
+  }
+  return {};
+}
 
 Command build_config() {
   struct Given {
@@ -127,8 +144,10 @@ Command build_config() {
               "              value files; none (default) or 64K and more. K, M, G and T, also\n"
               "              as KiB, MiB, ..., are powers of 1024; KB, MB, ... are powers of\n"
               "              1000. After a write the cache is within it.\n"
-              "  policy      what is removed for the limit: oldest (default), what was inserted\n"
-              "              first; or none, and what does not fit is refused\n"
+              "  policy      what is removed for the limit: sieve (default), what was not read\n"
+              "              since it was last passed over; lru, what was read longest ago; lfu,\n"
+              "              what was read least often; oldest, what was inserted first; or none,\n"
+              "              and what does not fit is refused\n"
               "\n"
               "A lower limit removes nothing by itself: the next write does, or `dcache cull`.\n"
               "The cache is made if it is missing and a setting is changed.",

@@ -79,9 +79,9 @@ Finding look_at_board(const Stats& stats, const std::filesystem::path& directory
             "only the directory's owner can make the file `board`; remove one that is not his"};
   }
   if (::access((directory / "board").c_str(), F_OK) != 0) {
-    return {State::ok, "board", "shared memory works; its file is made when somebody first waits"};
+    return {State::ok, "board", "shared memory works; its file is made with the next write"};
   }
-  return {State::ok, "board", "who waits for a lock is woken through shared memory"};
+  return {State::ok, "board", "through shared memory who waits is woken, and reads are answered from memory"};
 }
 
 Finding look_at_size(const Cache& cache) {

@@ -159,25 +159,84 @@ std::uint64_t MemoryStore::cull() {
   const std::uint64_t expired = expire();
   const Settings now = settings();
   if (now.size_limit == 0 || now.policy == Policy::none) return expired;
-  return expired + in_steps([&](Table& values, std::uint64_t& removed) {
+  // Runs under the mutex, as all that in_steps is given.
+  return expired + in_steps([&](Table& values, std::uint64_t& removed) DCACHE_TSA(no_thread_safety_analysis) {
            std::uint64_t excess = values.totals(View::writer).cost;
-           std::vector<std::string_view> to_go;
-           walk_oldest(values, [&](const Table::Found& found) {
-             if (excess <= now.size_limit || to_go.size() == kRowsAStep) return false;
-             to_go.push_back(*found.key);
-             excess -= cost(*found.key, *found.item);
+           std::set<std::string_view> to_go;
+           const auto enough = [&] { return excess <= now.size_limit || to_go.size() == kRowsAStep; };
+           const auto take = [&](const Table::Found& found) {
+             if (enough()) return false;
+             if (to_go.insert(*found.key).second) excess -= cost(*found.key, *found.item);
              return true;
-           });
+           };
+           walk_least_used(enough, take);
+           walk_oldest(values, take);
            for (const std::string_view key : to_go) values.erase(key);
            removed += to_go.size();
            return excess > now.size_limit && !to_go.empty() ? More::yes : More::no;
          });
 }
 
+board::Visits* MemoryStore::visits() {
+  const Settings& settings = *contents_.settings.seen(View::writer);
+  if (settings.size_limit == 0 || !board::goes_by_visits(settings.policy)) return nullptr;
+  const std::size_t slots = board::Visits::slots_for(settings.policy, settings.size_limit);
+  if (visits_ == nullptr || visits_->policy() != settings.policy || visits_->slots() != slots)
+    visits_ = std::make_unique<board::Visits>(settings.policy, slots);
+  return visits_.get();
+}
+
+void MemoryStore::note_used(const Item& item) {
+  if (visits_ != nullptr) visits_->used(item.place);
+}
+
+/// Those among which the policy chooses next.
+Table::Places MemoryStore::candidates(board::Visits& visits) const {
+  const Table& values = contents_.values;
+  if (visits.policy() == Policy::sieve) {
+    Table::Places next = values.beyond(visits.hand(), Table::Direction::up, kRowsAtOnce);
+    if (next.empty()) visits.move_hand(0);
+    return next;
+  }
+  Table::Places sample;
+  for (int run = 0; run < board::kRunsASample; ++run) {
+    for (const std::uint64_t place :
+         values.beyond(board::random_place(values.newest()), Table::Direction::up, board::kPlacesARun))
+      sample.push_back(place);
+  }
+  return sample;
+}
+
+/// Calls `take(found)` for one after another that is to go by its use, until there are enough, or it has
+/// looked for long.
+template <class Enough, class Take>
+void MemoryStore::walk_least_used(Enough enough, Take take) {
+  board::Visits* const visits = this->visits();
+  if (visits == nullptr) return;
+  const Table& values = contents_.values;
+  std::set<std::uint64_t> gone;
+  const std::uint64_t most = 3 * (values.totals(View::writer).entries / kRowsAtOnce + 1);
+  for (std::uint64_t tries = 0; tries < most && !enough();) {
+    Table::Places some = candidates(*visits);
+    const std::uint64_t last = some.empty() ? 0 : some.back();
+    std::erase_if(some, [&](std::uint64_t place) {
+      return gone.contains(place) || values.at(place, View::writer).item == nullptr;
+    });
+    const std::optional<std::size_t> victim = visits->victim(some);
+    if (!victim) {
+      if (some.empty() && last != 0) visits->move_hand(last);
+      ++tries;
+      continue;
+    }
+    gone.insert(some[*victim]);
+    take(values.at(some[*victim], View::writer));
+  }
+}
+
 /// The keys that must go so that `item` fits under `key`: what has expired, then by policy. Throws Full.
-std::vector<std::string_view> MemoryStore::victims(std::string_view key, const Item& item,
-                                                   Timestamp now) const {
+std::vector<std::string_view> MemoryStore::victims(std::string_view key, const Item& item, Timestamp now) {
   std::vector<std::string_view> to_go;
+  std::set<std::string_view> taken;
   const Settings settings = *contents_.settings.seen(View::writer);
   if (settings.size_limit == 0) return to_go;
   const Table& values = contents_.values;
@@ -191,15 +250,18 @@ std::vector<std::string_view> MemoryStore::victims(std::string_view key, const I
     if (*found.key == key) return true;
     // What the open transaction has stored stays.
     if (inside && found.item->stored >= begun && found.item->stored <= now) return true;
+    if (!taken.insert(*found.key).second) return true;
     to_go.push_back(*found.key);
     total -= cost(*found.key, *found.item);
     return true;
   };
   if (needed <= settings.size_limit) {
     walk_expired(values, now, take);
-    if (settings.policy == Policy::oldest) {
+    if (settings.policy != Policy::none) {
       // All that has expired was taken before the first live one is.
-      walk_oldest(values, [&](const Table::Found& found) { return !found.item->live(now) || take(found); });
+      const auto take_live = [&](const Table::Found& found) { return !found.item->live(now) || take(found); };
+      walk_least_used([&] { return total <= settings.size_limit; }, take_live);
+      walk_oldest(values, take_live);
     }
   }
   if (total > settings.size_limit) {

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "board/visits.hpp"
 #include "dcache/options.hpp"
 #include "dcache/store.hpp"
 #include "platform/futex.hpp"
@@ -110,8 +111,14 @@ class MemoryStore final : public Store {
   void obey(const Guard* guard) DCACHE_REQUIRES(mutex_);
   void store(Step& step, std::string_view key, Item item, Timestamp now) DCACHE_REQUIRES(mutex_);
   void sweep_now_and_then(Timestamp now) DCACHE_REQUIRES(mutex_);
-  [[nodiscard]] std::vector<std::string_view> victims(std::string_view key, const Item& item,
-                                                      Timestamp now) const DCACHE_REQUIRES(mutex_);
+  [[nodiscard]] std::vector<std::string_view> victims(std::string_view key, const Item& item, Timestamp now)
+      DCACHE_REQUIRES(mutex_);
+  /// What was used of late, where the policy goes by that; null elsewhere.
+  [[nodiscard]] board::Visits* visits() DCACHE_REQUIRES(mutex_);
+  void note_used(const Item& item) DCACHE_REQUIRES(mutex_);
+  [[nodiscard]] std::vector<std::uint64_t> candidates(board::Visits& visits) const DCACHE_REQUIRES(mutex_);
+  template <class Enough, class Take>
+  void walk_least_used(Enough enough, Take take) DCACHE_REQUIRES(mutex_);
   [[nodiscard]] std::uint64_t next_fence() const DCACHE_REQUIRES(mutex_);
 
   enum class More { yes, no };
@@ -129,6 +136,7 @@ class MemoryStore final : public Store {
   std::set<std::uint64_t> waiting_ DCACHE_GUARDED_BY(mutex_);
   std::uint64_t last_ticket_ DCACHE_GUARDED_BY(mutex_) = 0;
   std::uint32_t puts_ DCACHE_GUARDED_BY(mutex_) = 0;
+  std::unique_ptr<board::Visits> visits_ DCACHE_GUARDED_BY(mutex_);
   int depth_ DCACHE_GUARDED_BY(mutex_) = 0;
   bool doomed_ DCACHE_GUARDED_BY(mutex_) = false;
   Timestamp begun_ DCACHE_GUARDED_BY(mutex_);  ///< of the open transaction

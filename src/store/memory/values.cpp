@@ -36,6 +36,7 @@ std::optional<Item> MemoryStore::find_live(std::string_view key) {
   platform::MutexLock lock(mutex_);
   const Item* const item = contents_.values.find(key, view());
   if (item == nullptr || !item->live(platform::now())) return std::nullopt;
+  note_used(*item);
   return *item;
 }
 
@@ -44,7 +45,10 @@ std::optional<std::string> MemoryStore::get(std::string_view key) {
   {
     platform::MutexLock lock(mutex_);
     const Item* const item = contents_.values.find(key, view());
-    if (item != nullptr && item->live(platform::now())) bytes = item->bytes;
+    if (item != nullptr && item->live(platform::now())) {
+      bytes = item->bytes;
+      note_used(*item);
+    }
   }
   (bytes != nullptr ? hits_ : misses_).fetch_add(1, std::memory_order_relaxed);
   if (bytes == nullptr) return std::nullopt;
@@ -78,7 +82,12 @@ void MemoryStore::store(Step& step, std::string_view key, Item item, Timestamp n
   step.changing();
   const std::vector<std::string_view> to_go = victims(key, item, now);
   for (const std::string_view victim : to_go) contents_.values.erase(victim);
+  const bool anew = contents_.values.find(key, View::writer) == nullptr;
   contents_.values.put(key, std::move(item));
+  board::Visits* const visits = this->visits();
+  if (visits == nullptr) return;
+  const std::uint64_t place = contents_.values.find(key, View::writer)->place;
+  anew ? visits->stored(place) : visits->used(place);
 }
 
 bool MemoryStore::put_item(std::string_view key, Item item, Put mode, const Guard* guard) {

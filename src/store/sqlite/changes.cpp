@@ -106,6 +106,7 @@ void SqliteStore::store_row(Connection& connection, std::string_view key, const 
     if (sqlite3_changes64(connection.handle()) != 1) throw_out_of_order(connection.path());
     id = old ? old->id : sqlite3_last_insert_rowid(connection.handle());
   }
+  note_stored(connection, id, !old);
   if (old) drop_file(connection, old->file);
   if (draft) add_file(*std::move(draft));
   if (!old || old->tags != tags) {
@@ -154,7 +155,7 @@ bool SqliteStore::put(std::string_view key, const NewValue& value, Put mode) {
   Write write(*this, deadline_from_now());
   obey(*write, value.guard);
   const std::int64_t now = now_ns();
-  if (value.tags.empty() && !draft) {
+  if (value.tags.empty() && !draft && !goes_by_visits(*write)) {
     Statement put = write->use(mode == Put::always ? Sql::upsert : Sql::insert_if_dead);
     put.bind(1, key);
     bind_head(put, head_of(key, value, now, {}, {}), hash_of(value.bytes));

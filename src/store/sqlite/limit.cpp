@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The size limit and the settings stored with the cache.
+#include <array>
 #include <charconv>
+#include <iterator>
+#include <limits>
 
 #include "dcache/error.hpp"
 #include "platform/clock.hpp"
@@ -14,8 +17,24 @@ namespace {
 constexpr std::string_view kSettingsName = "settings";
 constexpr std::int64_t kRowsAtATime = 10;
 
+/// Rows that are looked at in search of one to remove, at most: about a millisecond.
+constexpr std::size_t kMostLookedAt = 2048;
+
+struct Named {
+  Policy policy;
+  std::string_view name;
+};
+// As they are stored.
+constexpr std::array kPolicies{Named{Policy::none, "none"}, Named{Policy::oldest, "oldest"},
+                               Named{Policy::sieve, "sieve"}, Named{Policy::lru, "lru"},
+                               Named{Policy::lfu, "lfu"}};
+
 std::string print(const Settings& settings) {
-  return std::to_string(settings.size_limit) + (settings.policy == Policy::none ? " none" : " oldest");
+  std::string text = std::to_string(settings.size_limit);
+  for (const Named& one : kPolicies) {
+    if (one.policy == settings.policy) text.append(" ").append(one.name);
+  }
+  return text;
 }
 
 /// Stored settings; nothing if they cannot be read.
@@ -25,9 +44,13 @@ std::optional<Settings> understood(std::string_view text) {
   const char* const end = text.data() + text.size();
   const auto limit = std::from_chars(text.data(), end, settings.size_limit);
   const std::string_view policy(limit.ptr, static_cast<std::size_t>(end - limit.ptr));
-  if (limit.ec != std::errc{} || (policy != " none" && policy != " oldest")) return std::nullopt;
-  settings.policy = policy == " none" ? Policy::none : Policy::oldest;
-  return settings;
+  if (limit.ec != std::errc{} || !policy.starts_with(' ')) return std::nullopt;
+  for (const Named& one : kPolicies) {
+    if (policy.substr(1) != one.name) continue;
+    settings.policy = one.policy;
+    return settings;
+  }
+  return std::nullopt;
 }
 
 std::int64_t number_of(Connection& connection, Sql which) {
@@ -119,21 +142,85 @@ void SqliteStore::check_fits(std::uint64_t size) {
              " bytes; raise the limit or leave the value out");
 }
 
-/// Removes some values, expired ones first, then the oldest, until the cache is within `limit`; false if
-/// there is none to remove. What the open transaction has stored stays.
-bool SqliteStore::remove_some(Connection& connection, std::uint64_t limit, std::uint64_t& removed) {
-  const std::int64_t now = platform::now().unix_nanoseconds();
-  // Later than now: stored before the clock was set back.
-  const auto stored_here = [&](const Selected& row) {
-    return row.stored >= writing_since_ && row.stored <= now;
+bool SqliteStore::goes_by_visits(Connection& connection) {
+  const Settings& settings = current_settings(connection);
+  return settings.size_limit != 0 && board::goes_by_visits(settings.policy);
+}
+
+void SqliteStore::note_stored(Connection& connection, std::int64_t id, bool anew) {
+  if (!goes_by_visits(connection)) return;
+  board::Visits* const visits = board()->visits_for(settings_.policy, settings_.size_limit);
+  if (visits == nullptr) return;
+  const auto place = static_cast<std::uint64_t>(id);
+  anew ? visits->stored(place) : visits->used(place);
+}
+
+/// Whether the open transaction has stored it. Later than now: before the clock was set back.
+bool SqliteStore::stored_here(const Selected& row) const {
+  return row.stored >= writing_since_ && row.stored <= platform::now().unix_nanoseconds();
+}
+
+/// Those among which the policy chooses next.
+std::vector<SqliteStore::Selected> SqliteStore::candidates(Connection& connection, board::Visits& visits) {
+  const auto run = [&](std::uint64_t behind, std::int64_t rows) {
+    Statement select = connection.use(Sql::batch);
+    select.bind(1, static_cast<std::int64_t>(behind)).bind(2, std::numeric_limits<std::int64_t>::max());
+    select.bind(3, rows);
+    return collect(connection, select);
   };
+  if (visits.policy() == Policy::sieve) {
+    std::vector<Selected> next = run(visits.hand(), kRowsAtATime);
+    if (next.empty()) visits.move_hand(0);
+    return next;
+  }
+  const auto last = static_cast<std::uint64_t>(number_of(connection, Sql::last_id));
+  std::vector<Selected> sample;
+  for (int i = 0; i < board::kRunsASample; ++i) {
+    std::vector<Selected> some = run(board::random_place(last), board::kPlacesARun);
+    std::move(some.begin(), some.end(), std::back_inserter(sample));
+  }
+  return sample;
+}
+
+/// The one that is to go by its use, if such a one is found soon.
+std::vector<SqliteStore::Selected> SqliteStore::least_used(Connection& connection, const Settings& settings) {
+  board::Visits* const visits = board()->visits_for(settings.policy, settings.size_limit);
+  if (visits == nullptr) return {};
+  int found_none = 0;
+  for (std::size_t looked_at = 0; looked_at < kMostLookedAt && found_none <= 2;) {
+    std::vector<Selected> rows = candidates(connection, *visits);
+    looked_at += rows.size();
+    if (rows.empty()) {
+      ++found_none;
+      continue;
+    }
+    const auto last = static_cast<std::uint64_t>(rows.back().row.id);
+    std::erase_if(rows, [&](const Selected& row) { return stored_here(row); });
+    std::vector<std::uint64_t> places;
+    places.reserve(rows.size());
+    for (const Selected& row : rows) places.push_back(static_cast<std::uint64_t>(row.row.id));
+    if (const std::optional<std::size_t> victim = visits->victim(places)) {
+      std::vector<Selected> one;
+      one.push_back(std::move(rows[*victim]));
+      return one;
+    }
+    visits->move_hand(last);
+  }
+  return {};
+}
+
+/// Removes some values, expired ones first, then by policy, until the cache is within its limit; false if
+/// there is none to remove. What the open transaction has stored stays.
+bool SqliteStore::remove_some(Connection& connection, const Settings& settings, std::uint64_t& removed) {
+  const std::int64_t now = platform::now().unix_nanoseconds();
   std::vector<Selected> rows;
   {
     Statement select = connection.use(Sql::expired_batch);
     select.bind(1, now).bind(2, kRowsAtATime);
     rows = collect(connection, select);
   }
-  std::erase_if(rows, stored_here);
+  std::erase_if(rows, [&](const Selected& row) { return stored_here(row); });
+  if (rows.empty() && board::goes_by_visits(settings.policy)) rows = least_used(connection, settings);
   if (rows.empty()) {
     Statement select = connection.use(Sql::oldest_batch);
     select.bind(1, writing_since_).bind(2, kRowsAtATime).bind(3, now);
@@ -142,7 +229,7 @@ bool SqliteStore::remove_some(Connection& connection, std::uint64_t limit, std::
   for (const Selected& selected : rows) {
     erase_row(connection, selected.row);
     ++removed;
-    if (bytes_used(connection) <= limit) break;
+    if (bytes_used(connection) <= settings.size_limit) break;
   }
   return !rows.empty();
 }
@@ -159,7 +246,7 @@ void SqliteStore::make_room(Connection& connection) {
   }
   std::uint64_t removed = 0;
   while (bytes_used(connection) > settings.size_limit) {
-    if (!remove_some(connection, settings.size_limit, removed)) {
+    if (!remove_some(connection, settings, removed)) {
       throw Full("what is stored here alone is more than " + limit + "; raise the limit or store less");
     }
   }
@@ -184,8 +271,7 @@ std::uint64_t SqliteStore::cull() {
     const Settings& settings = current_settings(connection);
     if (settings.size_limit == 0 || settings.policy == Policy::none) return Step::done;
     for (std::int64_t i = 0; i < rows; i += kRowsAtATime) {
-      if (bytes_used(connection) <= settings.size_limit ||
-          !remove_some(connection, settings.size_limit, count))
+      if (bytes_used(connection) <= settings.size_limit || !remove_some(connection, settings, count))
         return Step::done;
     }
     return Step::more;

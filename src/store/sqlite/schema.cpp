@@ -11,8 +11,6 @@ std::string_view sql(Sql which) noexcept {
       return "COMMIT";
     case Sql::rollback:
       return "ROLLBACK";
-    case Sql::get:
-      return "SELECT stored, expires, format, sum, tags, file, value FROM entries WHERE key = ?1";
     case Sql::entry:
       return "SELECT stored, expires, format, sum, tags, file, value, id FROM entries WHERE key = ?1";
     case Sql::find:
@@ -81,11 +79,13 @@ std::string_view sql(Sql which) noexcept {
       return "SELECT e.id, e.stored, e.tags, e.file, e.key FROM tags t JOIN entries e ON e.id = t.id "
              "WHERE t.tag = ?1 AND t.id > ?2 AND t.id <= ?4 ORDER BY t.id LIMIT ?3";
     case Sql::batch:
-      return "SELECT id, stored, tags, file, key FROM entries WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+      return "SELECT id, stored, tags, file, key FROM entries WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT "
+             "?3";
     case Sql::expired_batch:
       return "SELECT id, stored, tags, file, key FROM entries WHERE expires <= ?1 ORDER BY expires LIMIT ?2";
     case Sql::oldest_batch:
-      return "SELECT id, stored, tags, file, key FROM entries WHERE stored < ?1 OR stored > ?3 ORDER BY id LIMIT "
+      return "SELECT id, stored, tags, file, key FROM entries WHERE stored < ?1 OR stored > ?3 ORDER BY id "
+             "LIMIT "
              "?2";
     case Sql::last_id:
       return "SELECT max(id) FROM entries";

@@ -55,7 +55,6 @@ enum class Sql : std::size_t {
   begin,
   commit,
   rollback,
-  get,
   entry,
   find,
   find_id,

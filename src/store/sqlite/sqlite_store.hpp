@@ -116,6 +116,12 @@ class SqliteStore final : public Store {
   /// Null where none are to be used: none are wanted, or the thread has a transaction open.
   Copies* copies();
   void settle_for_the_killed() noexcept;
+  void look_at_board() noexcept;
+  /// Null where uses are not noted, or nobody has looked yet.
+  [[nodiscard]] board::Visits* visits() const noexcept {
+    const board::Board* const board = board_if_made_.load(std::memory_order_acquire);
+    return board != nullptr ? board->visits() : nullptr;
+  }
 
   bool read_value(std::string_view key, Entry* head, std::string& bytes, const Sink* sink,
                   Lookup* lookup = nullptr);
@@ -211,12 +217,17 @@ class SqliteStore final : public Store {
   void check_fits(std::uint64_t size);
   void make_room(Connection& connection);
   void sweep_now_and_then(Connection& connection);
-  bool remove_some(Connection& connection, std::uint64_t limit, std::uint64_t& removed);
+  [[nodiscard]] bool goes_by_visits(Connection& connection);
+  void note_stored(Connection& connection, std::int64_t id, bool anew);
+  bool remove_some(Connection& connection, const Settings& settings, std::uint64_t& removed);
 
   struct Selected {
     Found row;
     std::int64_t stored = 0;
   };
+  [[nodiscard]] bool stored_here(const Selected& row) const;
+  std::vector<Selected> candidates(Connection& connection, board::Visits& visits);
+  std::vector<Selected> least_used(Connection& connection, const Settings& settings);
   static std::vector<Selected> collect(Connection& connection, Statement& statement);
 
   /// Where a walk over values to remove has come to.
@@ -279,6 +290,7 @@ class SqliteStore final : public Store {
   std::string uuid_;
   std::once_flag board_made_;
   std::shared_ptr<board::Board> board_;
+  std::atomic<const board::Board*> board_if_made_{nullptr};
   std::once_flag copies_made_;
   std::unique_ptr<Copies> copies_;
   std::atomic<std::uint64_t> hits_{0};

@@ -17,13 +17,24 @@ class Lookup {
       : store_(store), copies_(store.copies()), key_(key), hash_(copies_ != nullptr ? hash_of(key) : 0) {}
 
   Copies::Found find(FunctionRef<void(const Copy&)> use, Copies::Count count = Copies::Count::no) {
-    if (copies_ == nullptr) return Copies::Found::unknown;
-    const Copies::Found found = copies_->find(key_, hash_, use, count);
+    if (copies_ == nullptr) {
+      store_.look_at_board();
+      return Copies::Found::unknown;
+    }
+    const auto note_and_use = [&](const Copy& copy) {
+      used(copy.id);
+      use(copy);
+    };
+    const Copies::Found found = copies_->find(key_, hash_, note_and_use, count);
     if (found == Copies::Found::unknown) {
       ticket_ = copies_->ask(hash_);
       if (ticket_.stuck) store_.settle_for_the_killed();
     }
     return found;
+  }
+  /// Says that the value is asked for, which counts where a size limit goes by that.
+  void used(std::int64_t id) const noexcept {
+    if (board::Visits* const visits = store_.visits()) visits->used(static_cast<std::uint64_t>(id));
   }
   [[nodiscard]] bool keeps(std::uint64_t size) const {
     return copies_ != nullptr && size <= copies_->largest();
@@ -42,12 +53,13 @@ class Lookup {
 
 namespace {
 
-Copy copy_of(const RowHead& head, std::string_view value) {
+Copy copy_of(const Statement& row, const RowHead& head, std::string_view value) {
   return {.value = value,
           .tags = head.tags,
           .stored = head.stored,
           .expires = head.expires,
-          .format = static_cast<Format>(head.format)};
+          .format = static_cast<Format>(head.format),
+          .id = row.number(kFirstFreeColumn)};
 }
 
 Entry entry_of(const Copy& copy, std::string_view key) {
@@ -76,7 +88,7 @@ bool SqliteStore::read_value(std::string_view key, Entry* head, std::string& byt
     std::string tags;
     {
       Read read(*this);
-      Statement row = read->use(Sql::get);
+      Statement row = read->use(Sql::entry);
       row.bind(1, key);
       if (!read->step(row, "read a value")) {
         if (lookup != nullptr) lookup->keep(nullptr);
@@ -84,12 +96,13 @@ bool SqliteStore::read_value(std::string_view key, Entry* head, std::string& byt
       }
       const RowHead found = head_of(row, key);
       if (expired(found, platform::now().unix_nanoseconds())) return false;
+      if (lookup != nullptr) lookup->used(row.number(kFirstFreeColumn));
       ref = file_of(found, read->path());
       if (head != nullptr) *head = entry_of(row, found, read->path());
       if (!ref) {
         bytes = verified_value(row, found, read->path());
         if (lookup != nullptr && unpack_tags(found.tags)) {
-          copy = copy_of(found, bytes);
+          copy = copy_of(row, found, bytes);
           lookup->keep(&copy);
         }
         return true;
@@ -97,7 +110,7 @@ bool SqliteStore::read_value(std::string_view key, Entry* head, std::string& byt
       expected = expected_hash(row, found);
       if (lookup != nullptr && lookup->keeps(ref->size) && unpack_tags(found.tags)) {
         tags = found.tags;
-        copy = copy_of(found, {});
+        copy = copy_of(row, found, {});
         copy.tags = tags;
       } else {
         lookup = nullptr;

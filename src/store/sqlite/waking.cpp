@@ -14,6 +14,7 @@ const std::shared_ptr<board::Board>& SqliteStore::board() {
       return platform::file_info(file).id == id;
     };
     board_ = std::make_shared<board::Board>(directory_.path, uuid(), std::move(still_there));
+    board_if_made_.store(board_.get(), std::memory_order_release);
   });
   return board_;
 }
@@ -26,6 +27,16 @@ Copies* SqliteStore::copies() {
     return nullptr;  // the database cannot even tell its name
   }
   return copies_.get();
+}
+
+/// A look now and then, for who has no copies that would need one.
+void SqliteStore::look_at_board() noexcept {
+  if (in_transaction()) return;
+  try {
+    static_cast<void>(board()->mapping());
+  } catch (const std::exception&) {
+    // Then nothing is noted there.
+  }
 }
 
 /// A writer was killed before it could settle what it had marked. Whoever can begin a write may do so, and
