@@ -10,9 +10,9 @@ from conftest import Terminal
 
 def test_what_is_set_is_shown(dcache):
     assert dcache("config", "size_limit", "10M").code == 0  # and the cache is made
-    assert dcache("config").out == b"size limit: 10 MiB\npolicy:     oldest\n"
+    assert dcache("config").out == b"size limit: 10 MiB\npolicy:     sieve\n"
     assert dcache("config", "size_limit").out == b"10 MiB\n"
-    assert dcache("config", "--json").json() == {"size_limit": 10 << 20, "policy": "oldest"}
+    assert dcache("config", "--json").json() == {"size_limit": 10 << 20, "policy": "sieve"}
     assert dcache("config", "policy", "none", "--json").json() == {"size_limit": 10 << 20, "policy": "none"}
     assert dcache("config", "policy").out == b"none\n"
     assert dcache("config", "size_limit", "none").out == b""
@@ -42,7 +42,7 @@ def test_what_is_no_size_is_refused_and_changes_nothing(dcache, text):
 @pytest.mark.parametrize("words, message", [
     (["size_limt"], "did you mean 'size_limit'?"), (["polcy", "none"], "did you mean 'policy'?"),
     (["xyzzy"], "there are size_limit and policy"), (["policy", "oldst"], "did you mean 'oldest'?"),
-    (["policy", "lru"], "oldest or none"), (["size_limit", "1"], "too small"), (["size_limit", "63K"], "64 KiB or more"),
+    (["policy", "mru"], "sieve, lru, lfu, oldest or none"), (["size_limit", "1"], "too small"), (["size_limit", "63K"], "64 KiB or more"),
     (["policy", "none", "more"], "unexpected argument"), (["\x1b"], "unknown setting '\\x1b'")])
 def test_nonsense_is_refused_with_the_mend(dcache, words, message):
     refused = dcache("config", *words)
@@ -88,13 +88,13 @@ def test_damaged_settings_are_65_and_can_be_set_anew(dcache):
     stats = dcache("stats", "--json").json()
     assert stats["entries"] == 1 and stats["policy"] is None
     assert dcache("config", "size_limit", "1M").code == 0
-    assert dcache("config", "--json").json() == {"size_limit": 1 << 20, "policy": "oldest"}
+    assert dcache("config", "--json").json() == {"size_limit": 1 << 20, "policy": "sieve"}
 
 
 def test_stats_tell_how_full_it_is(dcache):
     dcache("set", "k", "-", input=os.urandom(100_000))
     stats = dcache("stats", "--json").json()
-    assert stats["size_limit"] is None and stats["full"] is None and stats["policy"] == "oldest"
+    assert stats["size_limit"] is None and stats["full"] is None and stats["policy"] == "sieve"
     dcache("config", "size_limit", "1M")
     stats = dcache("stats", "--json").json()
     assert stats["size_limit"] == 1 << 20 and stats["full"] == pytest.approx(stats["bytes"] * 100 / (1 << 20))

@@ -56,9 +56,9 @@ Command build_expire() {
 
 Command build_cull() {
   return {.about =
-              "Removes the values whose time is over, then the oldest ones until the cache is\n"
-              "within its size limit, if it has one, and prints how many went. Writes do this\n"
-              "by themselves; it is of use after the limit was lowered.",
+              "Removes the values whose time is over, then others by the cache's policy until it\n"
+              "is within its size limit, if it has one, and prints how many went. Writes do\n"
+              "this by themselves; it is of use after the limit was lowered.",
           .examples =
               "  dcache cull\n"
               "  dcache cull --json | jq .culled\n",
