@@ -8,6 +8,10 @@
 
 namespace bench {
 
+std::uint64_t now_ns() noexcept {
+  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+}
+
 double median(std::vector<double> numbers) {
   if (numbers.empty()) return 0;
   std::sort(numbers.begin(), numbers.end());

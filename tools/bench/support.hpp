@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -23,6 +24,9 @@ class Stopwatch {
   using Clock = std::chrono::steady_clock;
   Clock::time_point start_ = Clock::now();
 };
+
+/// The monotonic clock in nanoseconds, which is one and the same for all processes.
+[[nodiscard]] std::uint64_t now_ns() noexcept;
 
 /// The middle one, or the mean of the middle two; 0 of none.
 [[nodiscard]] double median(std::vector<double> numbers);

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <chrono>
 #include <csignal>
 #include <memory>
@@ -102,21 +101,6 @@ void write(Contender& contender, Fight& fight, Tally& tally, std::uint64_t work_
 }
 
 }  // namespace
-
-std::size_t bucket_of(std::uint64_t ns) noexcept {
-  if (ns < 16) return ns;
-  const auto doublings = static_cast<std::size_t>(std::bit_width(ns)) - 5;
-  return std::min(16 * (doublings + 1) + ((ns >> doublings) & 15U), kBuckets - 1);
-}
-
-std::uint64_t end_of_bucket(std::size_t bucket) noexcept {
-  if (bucket < 16) return bucket + 1;
-  return std::uint64_t{17 + bucket % 16} << (bucket / 16 - 1);
-}
-
-std::uint64_t now_ns() noexcept {
-  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-}
 
 int work_for_team(Arguments& arguments) {
   const auto role = static_cast<Role>(arguments.numbers("--worker", {0}).front());

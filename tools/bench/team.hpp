@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "contenders.hpp"
+#include "histogram.hpp"
 #include "support.hpp"
 
 namespace bench {
@@ -26,9 +27,6 @@ inline constexpr std::size_t kMostWorkers = 256;
 /// What one processor writes shall not slow the others.
 inline constexpr std::size_t kCacheLine = 64;
 
-/// The monotonic clock, which is one and the same for all processes.
-[[nodiscard]] std::uint64_t now_ns() noexcept;
-
 /// What one worker tells.
 struct alignas(kCacheLine) Tally {
   std::uint64_t early = 0;  ///< grants before the start, while others may not have come yet
@@ -36,11 +34,6 @@ struct alignas(kCacheLine) Tally {
   std::uint64_t longest_ns = 0;  ///< the longest wait for a grant
   std::uint64_t end_ns = 0;      ///< when it had unlocked for the last time
 };
-
-/// Times are counted in sixteen buckets for each doubling.
-inline constexpr std::size_t kBuckets = 16 * 48;
-[[nodiscard]] std::size_t bucket_of(std::uint64_t ns) noexcept;
-[[nodiscard]] std::uint64_t end_of_bucket(std::size_t bucket) noexcept;
 
 /// Memory that the workers and their starter share.
 struct Fight {

@@ -34,6 +34,17 @@ std::string_view Values::next() noexcept {
   return bytes_;
 }
 
+std::string_view Values::next_of(std::uint64_t owner) noexcept {
+  static_cast<void>(next());
+  std::memcpy(bytes_.data() + sizeof(stamp_), &owner, sizeof(owner));
+  return bytes_;
+}
+
+bool belongs_to(std::string_view value, std::uint64_t owner, std::size_t size) noexcept {
+  return value.size() == size && size >= 2 * sizeof(owner) &&
+         std::memcmp(value.data() + sizeof(owner), &owner, sizeof(owner)) == 0;
+}
+
 std::vector<std::string_view> choose(const std::vector<std::string>& keys, std::size_t count,
                                      Random& random) {
   std::vector<std::size_t> order(keys.size());

@@ -25,11 +25,16 @@ class Values {
 
   /// The next value; valid until the next call.
   [[nodiscard]] std::string_view next() noexcept;
+  /// The same, with the number of the key it is for in it. The value has 16 bytes at least.
+  [[nodiscard]] std::string_view next_of(std::uint64_t owner) noexcept;
 
  private:
   std::string bytes_;
   std::uint64_t stamp_ = 0;
 };
+
+/// Whether it is a value of that size that `next_of` made for that key.
+[[nodiscard]] bool belongs_to(std::string_view value, std::uint64_t owner, std::size_t size) noexcept;
 
 /// `count` of the keys: without repeats as long as there are enough.
 [[nodiscard]] std::vector<std::string_view> choose(const std::vector<std::string>& keys, std::size_t count,

@@ -22,14 +22,8 @@ struct Written {
 
 /// Milliseconds within which 999 of 1,000 writes were done.
 double p999_ms(const Fight& fight) {
-  std::uint64_t all = 0;
-  for (const auto& count : fight.times) all += count;
-  std::uint64_t seen = 0;
-  for (std::size_t i = 0; i < fight.times.size(); ++i) {
-    seen += fight.times.at(i);
-    if (seen * 1000 >= all * 999) return static_cast<double>(end_of_bucket(i)) / 1e6;
-  }
-  return 0;
+  const std::vector<std::uint64_t> counts(fight.times.begin(), fight.times.end());
+  return static_cast<double>(quantile_ns(counts, 0.999)) / 1e6;
 }
 
 }  // namespace
