@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what dcache needs on Debian 12 or its relatives; asks nothing, and does nothing when all is there.
-#   tools/install-deps.sh [demo|test]    demo: to build and run it (default); test: the test suites' tools too
+#   tools/install-deps.sh [demo|test|compare]    demo: to build and run it (default); test: the test suites' tools too;
+#                                                compare: what tools/bench/compare.sh measures beside it
 set -euo pipefail
 
 packages=(
@@ -15,8 +16,14 @@ case "${1:-demo}" in
       clang clang-tidy clang-format llvm libclang-rt-14-dev
     )
     ;;
+  compare)
+    packages+=(
+      libbenchmark-dev ccache python3 util-linux
+      liblmdb-dev libleveldb-dev librocksdb-dev libhiredis-dev redis-server libmemcached-dev memcached python3-diskcache
+    )
+    ;;
   *)
-    echo "usage: tools/install-deps.sh [demo|test]" >&2
+    echo "usage: tools/install-deps.sh [demo|test|compare]" >&2
     exit 64
     ;;
 esac

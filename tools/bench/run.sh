@@ -31,12 +31,7 @@ case "$what" in
 esac
 
 build=$root/build/bench
-if [[ ! -f $build/build.ninja ]]; then
-  ccache=
-  if command -v ccache >/dev/null; then ccache='ccache '; fi
-  CC=${CC:-${ccache}gcc} CXX=${CXX:-${ccache}g++} meson setup "$build" "$root" --buildtype=release \
-    -Dbenchmarks=enabled -Dtests=disabled -Dexamples=disabled -Dcli=disabled
-fi
+"$here/configure.sh" "$build"
 if [[ " ${programs[*]} " == *' bench-import '* ]]; then
   meson configure "$build" -Dcli=enabled
   ninja -C "$build" tools/dcache/dcache >&2

@@ -27,7 +27,8 @@ constexpr std::string_view kUsage =
     "FILE]\n"
     "                     [--diskcache SCRIPT]\n"
     "  --plan       quick: up to 5 minutes; full: up to 60; tiny: seconds, which says nothing\n"
-    "  --peers      dcache, sqlite, lmdb, leveldb, rocksdb, redis, memcached, diskcache, flock (all)\n"
+    "  --peers      dcache, dcache-0, sqlite, lmdb, leveldb, rocksdb, redis, memcached, diskcache, flock "
+    "(all)\n"
     "  --only       one stage: locks, processes, sizes or entries\n"
     "  --dir        where the stores are made (the system's directory for temporary files)\n"
     "  --json       where the results go (standard output)\n"
@@ -52,6 +53,25 @@ std::string today() {
   std::string text(16, '\0');
   text.resize(std::strftime(text.data(), text.size(), "%Y-%m-%d", std::gmtime(&now)));
   return text;
+}
+
+/// One line for each member, and for each element of those that are lists: small, and yet with useful
+/// differences.
+std::string text_of(const nlohmann::json& object) {
+  std::string text = "{";
+  for (const auto& [name, value] : object.items()) {
+    text += (text.size() > 1 ? ",\n \"" : "\n \"") + name + "\": ";
+    if (!value.is_array() || value.empty()) {
+      text += value.dump();
+      continue;
+    }
+    std::string elements;
+    for (const nlohmann::json& element : value) {
+      elements += (elements.empty() ? "\n  " : ",\n  ") + element.dump();
+    }
+    text += "[" + elements + "]";
+  }
+  return text + "\n}\n";
 }
 
 class Comparison {
@@ -94,7 +114,7 @@ class Comparison {
             {"plan", plan_.name},
             {"runs", plan_.stages.front().runs},
             {"date", today()},
-            {"minutes", watch_.seconds() / 60},
+            {"minutes", rounded(watch_.seconds() / 60)},
             {"load_before", load_before_},
             {"machine", describe_machine(directory_)},
             {"base", base},
@@ -242,12 +262,12 @@ int run(Arguments& arguments) {
   const Scratch scratch(parent);
   Comparison comparison(std::move(plan), std::move(chosen), script, scratch.path());
   comparison.run();
-  const std::string text = comparison.to_json().dump(1);
+  const std::string text = text_of(comparison.to_json());
   if (file) {
     std::ofstream out(*file);
-    if (!(out << text << '\n').flush()) throw std::runtime_error("cannot write " + *file);
+    if (!(out << text).flush()) throw std::runtime_error("cannot write " + *file);
   } else {
-    std::cout << text << '\n';
+    std::cout << text;
   }
   return comparison.failed() ? 1 : 0;
 }

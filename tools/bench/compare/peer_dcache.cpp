@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <pthread.h>
 
+#include <utility>
+
 #include "compare/peer.hpp"
 #include "contenders.hpp"
 #include "dcache/dcache.hpp"
@@ -49,7 +51,7 @@ class Ours final : public Peer {
   std::unique_ptr<Contender> contender_;
 };
 
-Kind kind(std::string id, std::string title, std::string settings, const dcache::Options& options) {
+Kind kind_with(std::string id, std::string title, std::string settings, const dcache::Options& options) {
   return {.id = std::move(id),
           .title = std::move(title),
           .settings = std::move(settings),
@@ -62,7 +64,11 @@ Kind kind(std::string id, std::string title, std::string settings, const dcache:
 }  // namespace
 
 std::vector<Kind> dcache_kinds() {
-  return {kind("dcache", "dcache", "default options (WAL, synchronous=NORMAL); SyncLock", {})};
+  Kind without = kind_with("dcache-0", "dcache, memory = 0", "the same, but nothing is answered from memory",
+                           {.memory = 0});
+  without.abilities.locks = false;  // they are the same
+  return {kind_with("dcache", "dcache", "default options (WAL, synchronous=NORMAL); SyncLock", {}),
+          std::move(without)};
 }
 
 }  // namespace bench::compare

@@ -9,6 +9,7 @@ from results import count, size_name
 # Of colours that the colour-blind can tell apart (after Okabe and Ito), and of different shapes besides.
 LOOKS = {
     "dcache": ("#d55e00", "circle"),
+    "dcache-0": ("#f0a87c", "circle"),
     "sqlite": ("#0072b2", "square"),
     "lmdb": ("#009e73", "diamond"),
     "leveldb": ("#cc79a7", "triangle"),
@@ -20,7 +21,7 @@ LOOKS = {
 }
 OTHER_LOOK = ("#7a0177", "circle")
 WIDTH = 860
-LEFT = 190
+LEFT = 220
 RIGHT = 40
 INK, PALE = "#222222", "#dddddd"
 
@@ -41,7 +42,7 @@ def line(x1, y1, x2, y2, colour=PALE, width=1.0):
 
 def mark(peer, x, y, size=5.0):
     colour, shape = look(peer)
-    if peer["id"].startswith("dcache"):
+    if peer["id"] == "dcache":
         size *= 1.35
     if shape == "circle":
         body = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size:.1f}"'
@@ -57,7 +58,7 @@ def mark(peer, x, y, size=5.0):
 def legend(peers, y):
     parts, x = [], 20.0
     for peer in peers:
-        width = 26 + 7.4 * len(peer["title"])
+        width = 40 + 7.6 * len(peer["title"])
         if x + width > WIDTH - 10:
             x, y = 20.0, y + 20
         parts += [mark(peer, x + 6, y - 4), text(x + 17, y, peer["title"])]
@@ -120,7 +121,8 @@ def dots(title, note, peers, rows, unit):
     bottom = top + 30 * len(rows)
     scale = Scale([value for _, values in rows for value in values.values()], LEFT, WIDTH - RIGHT)
     for tick in scale.ticks():
-        parts += [line(scale(tick), top, scale(tick), bottom), text(scale(tick), bottom + 18, short(tick), "middle", 12)]
+        parts += [line(scale(tick), top, scale(tick), bottom),
+                  text(scale(tick), bottom + 18, short(tick), "middle", 12)]
     for i, (name, values) in enumerate(rows):
         middle = top + 30 * i + 15
         parts += [text(LEFT - 14, middle + 4, name, "end"), line(LEFT, middle, WIDTH - RIGHT, middle)]
@@ -149,7 +151,7 @@ def curves(title, note, peers, panels, unit):
         for peer in reversed(peers):
             points = [(x, scale(found[peer["id"]])) for x, (_, found) in zip(places, rows) if peer["id"] in found]
             joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-            thick = 3 if peer["id"].startswith("dcache") else 1.5
+            thick = 3 if peer["id"] == "dcache" else 1.5
             parts.append(f'<polyline points="{joined}" fill="none" stroke="{look(peer)[0]}" stroke-width="{thick}"/>')
             parts += [mark(peer, x, y, 4) for x, y in points]
     parts.append(text(WIDTH / 2, top + height + 40, unit, "middle", 12, colour="#555555"))
@@ -166,6 +168,10 @@ def time_of(peer):
 
 def rate_of(peer):
     return 1e6 / peer["us"]
+
+
+def longest_of(peer):
+    return max(peer["longest_us"], 1) / 1000
 
 
 def draw(results):
@@ -201,13 +207,12 @@ def draw(results):
     fights = results.named("one lock")
     if fights:
         names = [f"{row['processes']} processes, {row['hold_us'] / 1000:g} ms" for row in fights]
+        rates = [(name, of_peers(row, rate_of)) for name, row in zip(names, fights)]
         title = "One lock, several processes: grants"
-        yield "grants", title, dots(title, note, peers, [(name, of_peers(row, rate_of)) for name, row in zip(names, fights)],
-                                    "grants a second: more is better")
+        yield "grants", title, dots(title, note, peers, rates, "grants a second: more is better")
+        waits = [(name, of_peers(row, longest_of)) for name, row in zip(names, fights)]
         title = "One lock, several processes: the longest wait"
-        yield "waits", title, dots(title, note, peers,
-                                   [(name, of_peers(row, lambda peer: max(peer["longest_us"], 1) / 1000))
-                                    for name, row in zip(names, fights)], "milliseconds: less is better")
+        yield "waits", title, dots(title, note, peers, waits, "milliseconds: less is better")
 
 
 def draw_all(results, folder):

@@ -57,7 +57,7 @@ Stage store(const Scale& scale, std::size_t entries) {
 
 Stage sizes(const Scale& scale, std::size_t value) {
   constexpr std::size_t kMost = 1000;
-  constexpr std::size_t kLeast = 20;
+  constexpr std::size_t kLeast = 8;
   Stage made = stage("sizes", scale.runs, std::clamp(scale.value_bytes / value, kLeast, kMost), value);
   add(made, scale, "overwrite");
   add(made, scale, "get hot");
@@ -99,9 +99,9 @@ Scale scale_of(std::string_view name) {
             .processes = {1, 2},
             .mixed_seconds = 0.05,
             .fighters = {2},
-            .holds_us = {0},
+            .holds_us = {0, 1000},
             .fight_seconds = 0.05,
-            .value_bytes = 1U << 20U};
+            .value_bytes = 128U << 10U};
   }
   if (name == "quick") {
     return {.runs = 3,

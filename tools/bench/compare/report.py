@@ -22,8 +22,7 @@ def time_cell(row):
     """Microseconds and, in brackets, how many times dcache's time that is."""
     if "us" not in row:
         return "failed" if row else "–"
-    ratio = row.get("ratio")
-    return number(row["us"]) + (f" ({ratio:.2f})" if ratio else "")
+    return with_ratio(number(row["us"]), row)
 
 
 def tail_cell(row):
@@ -33,7 +32,7 @@ def tail_cell(row):
 
 
 def rate_cell(row):
-    return f"{1e6 / row['us']:,.0f} ({row['ratio']:.2f})" if "us" in row and "ratio" in row else "–"
+    return with_ratio(f"{1e6 / row['us']:,.0f}", row) if "us" in row else "–"
 
 
 def wait_cell(row):
@@ -42,11 +41,23 @@ def wait_cell(row):
     return f"{number(row['p99_us'] / 1000)} / {number(row['longest_us'] / 1000)}"
 
 
+def without_base(results, row, peer):
+    """The figures of a peer; those of dcache itself are not compared with themselves."""
+    found = dict(row["peers"].get(peer, {}))
+    if peer == results.base:
+        found.pop("ratio", None)
+    return found
+
+
+def with_ratio(words, row):
+    return f"{words} ({row['ratio']:.2f})" if "ratio" in row else words
+
+
 def table(results, title, first, rows, cell):
     """(title, heading, lines): one line a result, one column for each peer that any of them has."""
     columns = [peer for peer in results.measured if any(peer["id"] in row["peers"] for _, row in rows)]
     heading = [first] + [peer["title"] for peer in columns]
-    lines = [[name] + [cell(row["peers"].get(peer["id"], {})) for peer in columns] for name, row in rows]
+    lines = [[name] + [cell(without_base(results, row, peer["id"])) for peer in columns] for name, row in rows]
     return title, heading, lines
 
 
@@ -66,19 +77,21 @@ def tables(results):
     mixed = [(f"{row['processes']}", row) for row in results.named("mixed 90/9/1")]
     if mixed:
         entries = count(mixed[0][1]["entries"])
-        made.append(table(results, f"90 % get, 9 % set, 1 % delete on {entries} entries: calls a second of all processes "
-                          "together (times dcache's time a call)", "processes", mixed, rate_cell))
+        title = (f"90 % get, 9 % set, 1 % delete on {entries} entries: calls a second of all processes together "
+                 "(times dcache's time a call)")
+        made.append(table(results, title, "processes", mixed, rate_cell))
         made.append(table(results, "the same: 99 and 99.9 of 100 calls are done in, microseconds", "processes", mixed,
                           tail_cell))
     pair = [("lock + unlock", row) for row in results.named("lock + unlock")]
     if pair:
-        made.append(table(results, "a lock that nobody else wants: microseconds (times dcache's)", "work", pair, time_cell))
+        title = "a lock that nobody else wants: microseconds (times dcache's)"
+        made.append(table(results, title, "work", pair, time_cell))
     fights = [(f"{row['processes']}, held {row['hold_us'] / 1000:g} ms", row) for row in results.named("one lock")]
     if fights:
-        made.append(table(results, "one lock that several processes want: grants a second (times dcache's time a grant)",
-                          "processes", fights, rate_cell))
-        made.append(table(results, "the same: wait of 99 of 100 grants / the longest, milliseconds", "processes", fights,
-                          wait_cell))
+        title = "one lock that several processes want: grants a second (times dcache's time a grant)"
+        made.append(table(results, title, "processes", fights, rate_cell))
+        title = "the same: wait of 99 of 100 grants / the longest, milliseconds"
+        made.append(table(results, title, "processes", fights, wait_cell))
     return made
 
 
@@ -105,8 +118,8 @@ def losses(results):
             lines.append((behind[0][0], [results.name_of(row), number(base["us"]),
                                          ", ".join(f"{name} {times:.2g}×" for times, name in behind)]))
     lines.sort(key=lambda line: -line[0])
-    summary = (f"Of {faster + even + slower} comparisons dcache is faster in {faster}, slower in {slower}, and within 5 % "
-               f"in {even}.")
+    summary = (f"Of {faster + even + slower} comparisons dcache is faster in {faster}, slower in {slower}, and within "
+               f"5 % in {even}.")
     return summary, ["work", "dcache, us", "faster by"], [line for _, line in lines]
 
 
@@ -179,7 +192,7 @@ def as_markdown(results, names):
     for title, heading, lines in tables(results):
         yield f"**{title[0].upper() + title[1:]}**"
         yield ""
-        yield from markdown_table(heading, lines)
+        yield from markdown_table(heading, lines, numbers=True)
     yield "## Who took part"
     yield ""
     yield from markdown_table(["what", "version", "settings"], list(peers_of(data)))
@@ -188,9 +201,9 @@ def as_markdown(results, names):
         yield from ["## What failed", ""] + [f"- {line}" for line in wrong] + [""]
 
 
-def markdown_table(heading, lines):
+def markdown_table(heading, lines, numbers=False):
     yield "| " + " | ".join(heading) + " |"
-    yield "|" + "---|" * len(heading)
+    yield "|---|" + ("---:|" if numbers else "---|") * (len(heading) - 1)
     for line in lines:
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"
     yield ""

@@ -2,6 +2,7 @@
 #include "compare/results.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "histogram.hpp"
@@ -19,6 +20,12 @@ double us_of(const Series& series) {
 }
 
 }  // namespace
+
+double rounded(double number) {
+  if (number == 0) return 0;
+  const double scale = std::pow(10.0, 3 - std::floor(std::log10(std::abs(number))));
+  return std::round(number * scale) / scale;
+}
 
 std::map<std::string, Results::Row>& Results::rows_of(const Work& work) {
   const auto at =
@@ -42,23 +49,25 @@ void Results::fail(const Stage& stage, const Step& step, const std::string& peer
 
 json Results::to_json(const Row& row, const Row* base) {
   if (row.us.empty()) return {{"error", row.error}};
-  const auto us = [&](double part) { return static_cast<double>(quantile_ns(row.all.counts, part)) / 1e3; };
+  const auto us = [&](double part) {
+    return rounded(static_cast<double>(quantile_ns(row.all.counts, part)) / 1e3);
+  };
   std::vector<double> runs;
   std::vector<double> ratios;
   for (const auto& [run, mean] : row.us) {
-    runs.push_back(mean);
+    runs.push_back(rounded(mean));
     if (base != nullptr && base->us.contains(run)) ratios.push_back(mean / base->us.at(run));
   }
-  json found{{"us", median(runs)},
+  json found{{"us", rounded(median(runs))},
              {"runs", runs},
              {"calls", row.all.calls},
-             {"longest_us", static_cast<double>(row.all.longest_ns) / 1e3}};
+             {"longest_us", rounded(static_cast<double>(row.all.longest_ns) / 1e3)}};
   if (!row.all.counts.empty()) {
     found["p50_us"] = us(0.5);
     found["p99_us"] = us(0.99);
     found["p999_us"] = us(0.999);
   }
-  if (!ratios.empty()) found["ratio"] = median(ratios);
+  if (!ratios.empty()) found["ratio"] = rounded(median(ratios));
   if (!row.error.empty()) found["error"] = row.error;
   return found;
 }

@@ -13,6 +13,9 @@
 
 namespace bench::compare {
 
+/// Four digits that matter.
+[[nodiscard]] double rounded(double number);
+
 class Results {
  public:
   /// `series` is what a peer did in a step of a run.

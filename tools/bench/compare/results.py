@@ -19,7 +19,7 @@ def count(entries):
 
 class Results:
     def __init__(self, data):
-        if data.get("format") != 1:
+        if not isinstance(data, dict) or data.get("format") != 1:
             raise ValueError("not the results of bench-compare, or of another version of it")
         self.data = data
         self.base = data["base"]
