@@ -6,7 +6,8 @@
 #   tools/bench/compare.sh full     up to 60 minutes and 10 million entries, if there are 30 GB of disk and 15 of memory
 #   tools/bench/compare.sh [quick|full] --publish         into docs/benchmarks.md and docs/pictures as well
 #   tools/bench/compare.sh [quick|full] --report-only     tells again what the last such run found
-# What follows goes to the program: --peers dcache,sqlite,lmdb   --only locks|processes|sizes|entries   --dir DIR
+# What follows goes to the program: --peers dcache,sqlite   --only locks|processes|sizes|entries   --entries N,...
+# --dir DIR, where the stores are made.
 # The results are kept in build/bench/compare-quick.json or compare-full.json.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
@@ -25,7 +26,7 @@ while (($# > 0)); do
     --publish) publish=1 ;;
     --report-only) measure=0 ;;
     --help)
-      sed -n '2,10s/^# *//p' "${BASH_SOURCE[0]}"
+      sed -n '2,11s/^# *//p' "${BASH_SOURCE[0]}"
       exit 0
       ;;
     *) words+=("$1") ;;

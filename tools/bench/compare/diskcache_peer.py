@@ -28,6 +28,7 @@ TAGGED = 1 << 61
 HOT_KEYS = 1000
 BATCH = 100
 FILL_BATCH = 1000
+MOST_IN_NO_ORDER = 100_000
 OPENINGS = 50
 STEPS = 10_000
 WARM_UP_NS = 100_000_000
@@ -47,6 +48,13 @@ def mix(number):
 
 def key_of(number):
     return f"user:{mix(number):016x}"
+
+
+def fill_order(entries):
+    if entries <= MOST_IN_NO_ORDER:
+        return range(entries)
+    numbers = sorted(range(entries), key=mix)
+    return numbers[::2] + numbers[1::2]
 
 
 def bucket_of(ns):
@@ -176,9 +184,10 @@ class Workshop:
     def prepare(self, job):
         values = Values(job["value"])
         most = max(1, min(FILL_BATCH, (8 << 20) // job["value"]))
-        for at in range(0, job["entries"], most):
+        numbers = fill_order(job["entries"])
+        for at in range(0, len(numbers), most):
             with self.cache.transact():
-                for n in range(at, min(at + most, job["entries"])):
+                for n in numbers[at:at + most]:
                     self.cache.set(key_of(n), values.next_of(n))
         for number, key in self.stored(job, BATCH):
             self.look(number, key, values)

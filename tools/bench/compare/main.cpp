@@ -25,11 +25,12 @@ namespace {
 constexpr std::string_view kUsage =
     "usage: bench-compare [--plan quick|full|tiny] [--peers ID,...] [--only STAGE] [--dir DIR] [--json "
     "FILE]\n"
-    "                     [--diskcache SCRIPT]\n"
+    "                     [--entries N,...] [--diskcache SCRIPT]\n"
     "  --plan       quick: up to 5 minutes; full: up to 60; tiny: seconds, which says nothing\n"
     "  --peers      dcache, dcache-0, sqlite, lmdb, leveldb, rocksdb, redis, memcached, diskcache, flock "
     "(all)\n"
     "  --only       one stage: locks, processes, sizes or entries\n"
+    "  --entries    of each store, in place of the plan's\n"
     "  --dir        where the stores are made (the system's directory for temporary files)\n"
     "  --json       where the results go (standard output)\n"
     "  --diskcache  the program that measures python-diskcache; without, it is left out";
@@ -143,13 +144,14 @@ class Comparison {
   }
 
   std::string why_not(const Stage& stage) const {
-    const double left = plan_.minutes * 60 - watch_.seconds();
-    // Larger stores are filled in as many times the time, at least.
-    if (filled_entries_ > 0 && stage.entries > filled_entries_) {
+    double needed = measure_seconds_;
+    for (const auto& [id, seconds] : fill_seconds_) {
+      // A larger store takes longer for each entry, too.
       const double factor = static_cast<double>(stage.entries) / static_cast<double>(filled_entries_);
-      if (fill_seconds_ * factor * 1.3 + stage_seconds_ - fill_seconds_ > left)
-        return "it would take too long";
+      if (stage.entries > filled_entries_ && stage.entries <= kind_of(id).most_entries)
+        needed += seconds * factor * 1.3;
     }
+    if (watch_.seconds() + needed > plan_.minutes * 60) return "it would take too long";
     if (stage.entries > kManyEntries) {
       const double gib = kGibPerMillion * static_cast<double>(stage.entries) / 1e6;
       if (static_cast<double>(std::filesystem::space(directory_).available) / (1U << 30U) < 2 * gib) {
@@ -167,13 +169,11 @@ class Comparison {
 
   void run(const Stage& stage) {
     const std::filesystem::path directory = directory_ / "stage";
-    const Stopwatch watch;
+    fill_seconds_.clear();
+    filled_entries_ = stage.entries;
     {
       Sides sides = open(stage, directory);
-      if (stage.name == "entries") {
-        filled_entries_ = stage.entries;
-        fill_seconds_ = watch.seconds();
-      }
+      const Stopwatch measuring;
       for (std::size_t run = 0; run < stage.runs; ++run) {
         for (const Step& step : stage.steps) {
           std::fprintf(stderr, "%4.0f s  %s, %zu entries, %zu bytes, run %zu of %zu: %s\n", watch_.seconds(),
@@ -186,8 +186,8 @@ class Comparison {
           }
         }
       }
+      measure_seconds_ = stage.name == "entries" ? measuring.seconds() : 0;
     }
-    if (stage.name == "entries") stage_seconds_ = watch.seconds();
     std::filesystem::remove_all(directory);
   }
 
@@ -199,7 +199,11 @@ class Comparison {
       if (!versions_.contains(kind.id) || wanted == stage.steps.end()) continue;
       try {
         auto side = std::make_unique<Side>(kind, diskcache_script_, directory);
+        const Stopwatch filling;
         side->prepare(stage);
+        fill_seconds_[kind.id] = filling.seconds();
+        std::fprintf(stderr, "%4.0f s  %zu entries, %zu bytes: %s is ready after %.1f s\n", watch_.seconds(),
+                     stage.entries, stage.value, kind.title.c_str(), filling.seconds());
         sides.push_back(std::move(side));
       } catch (const std::exception& error) {
         fail(stage, *wanted, kind, error.what());
@@ -231,15 +235,16 @@ class Comparison {
   std::map<std::string, std::string> versions_;
   std::vector<std::string> notes_;
   Results results_;
-  std::size_t filled_entries_ = 0;  ///< of the store that was filled last
-  double fill_seconds_ = 0;         ///< what that took
-  double stage_seconds_ = 0;        ///< with its measuring
+  std::size_t filled_entries_ = 0;              ///< of the stores that were filled last
+  std::map<std::string, double> fill_seconds_;  ///< what each of them took
+  double measure_seconds_ = 0;                  ///< what measuring them took, if they were of stage "entries"
 };
 
 int run(Arguments& arguments) {
   const std::optional<std::string> parent = arguments.text("--dir");
   if (const auto id = arguments.text("--serve")) return serve(*id, parent.value());
-  Plan plan = plan_of(arguments.text("--plan").value_or("quick"));
+  const std::string plan_name = arguments.text("--plan").value_or("quick");
+  Plan plan = plan_of(plan_name, arguments.numbers("--entries", {}));
   const std::optional<std::string> peers = arguments.text("--peers");
   const std::optional<std::string> only = arguments.text("--only");
   const std::optional<std::string> file = arguments.text("--json");

@@ -15,6 +15,7 @@ struct Scale {
   double seconds;        ///< of each work of one peer in one run
   std::size_t big_runs;  ///< of stores of more than a million entries
   std::vector<std::size_t> entries;
+  std::size_t brief_entries;  ///< stores of up to so many are not measured in everything
   std::size_t mixed_entries;
   std::vector<std::size_t> processes;
   double mixed_seconds;
@@ -42,12 +43,13 @@ void add(Stage& stage, const Scale& scale, std::string work, bool fresh = false)
 
 Stage store(const Scale& scale, std::size_t entries) {
   const bool many = entries > kManyEntries;
+  const bool brief = many || entries <= scale.brief_entries;
   Stage made = stage("entries", many ? scale.big_runs : scale.runs, entries, 128);
   add(made, scale, "get cold", true);
   for (const char* work : {"get hot", "get miss", "overwrite", "set new", "add erase", "batch"}) {
     add(made, scale, work);
   }
-  if (!many) {
+  if (!brief) {
     for (const char* work : {"ycsb a", "ycsb b", "ycsb c", "ycsb d", "ycsb f"}) add(made, scale, work);
     add(made, scale, "evict");
   }
@@ -95,6 +97,7 @@ Scale scale_of(std::string_view name) {
             .seconds = 0.02,
             .big_runs = 1,
             .entries = {500},
+            .brief_entries = 0,
             .mixed_entries = 500,
             .processes = {1, 2},
             .mixed_seconds = 0.05,
@@ -109,12 +112,13 @@ Scale scale_of(std::string_view name) {
             .seconds = 0.1,
             .big_runs = 1,
             .entries = {10'000, 100'000},
+            .brief_entries = 10'000,
             .mixed_entries = 10'000,
             .processes = {1, 2, 4, 8},
-            .mixed_seconds = 0.3,
+            .mixed_seconds = 0.25,
             .fighters = {4},
             .holds_us = {0, 1000},
-            .fight_seconds = 0.5,
+            .fight_seconds = 0.4,
             .value_bytes = 16U << 20U};
   }
   if (name == "full") {
@@ -123,6 +127,7 @@ Scale scale_of(std::string_view name) {
             .seconds = 0.3,
             .big_runs = 3,
             .entries = {10'000, 100'000, 1'000'000, 10'000'000},
+            .brief_entries = 0,
             .mixed_entries = 100'000,
             .processes = {1, 2, 4, 8},
             .mixed_seconds = 1,
@@ -136,8 +141,9 @@ Scale scale_of(std::string_view name) {
 
 }  // namespace
 
-Plan plan_of(std::string_view name) {
-  const Scale scale = scale_of(name);
+Plan plan_of(std::string_view name, const std::vector<std::size_t>& entries) {
+  Scale scale = scale_of(name);
+  if (!entries.empty()) scale.entries = entries;
   Plan plan{.name = std::string(name), .minutes = name == "full" ? 58.0 : 5.0, .stages = {}};
   plan.stages.push_back(locks(scale));
   plan.stages.push_back(processes(scale));
@@ -145,7 +151,7 @@ Plan plan_of(std::string_view name) {
                                   std::size_t{64} << 10U, std::size_t{1} << 20U}) {
     plan.stages.push_back(sizes(scale, value));
   }
-  for (const std::size_t entries : scale.entries) plan.stages.push_back(store(scale, entries));
+  for (const std::size_t count : scale.entries) plan.stages.push_back(store(scale, count));
   return plan;
 }
 

@@ -34,8 +34,9 @@ struct Plan {
   std::vector<Stage> stages;
 };
 
-/// "quick", "full" or "tiny" (seconds, for tests). Throws std::invalid_argument for any other.
-[[nodiscard]] Plan plan_of(std::string_view name);
+/// "quick", "full" or "tiny" (seconds, for tests), with stores of so many entries in place of its own if
+/// there are any. Throws std::invalid_argument for any other.
+[[nodiscard]] Plan plan_of(std::string_view name, const std::vector<std::size_t>& entries = {});
 
 /// Whether a peer has what a step takes.
 [[nodiscard]] bool can(const Kind& kind, const Stage& stage, const Step& step);
