@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -122,6 +123,42 @@ def test_a_peer_that_answers_wrongly_is_told_of_and_the_others_go_on(tmp_path, f
     errors = [peer["error"] for row in found["results"] for name, peer in row["peers"].items() if "error" in peer]
     assert any(why in error for error in errors)
     assert all("error" not in row["peers"].get("sqlite", {}) for row in found["results"])
+
+
+def test_one_slow_call_in_twenty_is_in_the_tail_and_not_in_the_middle(tmp_path):
+    code, found, told = compare(tmp_path, "--peers", "diskcache", "--only", "entries", "--diskcache", str(SCRIPT),
+                                fault="sleeps")
+    assert code == 0, told
+    hot = peers_of(found, "get, hot")["diskcache"]
+    assert hot["calls"] >= 20
+    assert hot["p50_us"] < 2000 <= hot["p99_us"] <= hot["p999_us"]
+
+
+@pytest.mark.parametrize("change, why", [
+    ("UPDATE entries SET value = (SELECT value FROM entries LIMIT 1)", "not the value of user:"),
+    ("UPDATE entries SET value = substr(value, 1, 100)", "not the value of user:"),
+    ("DELETE FROM entries", "no value for user:"),
+])
+def test_values_that_are_not_what_was_stored_are_noticed(tmp_path, change, why):
+    worker = subprocess.Popen([PROGRAM, "--serve", "sqlite", "--dir", str(tmp_path)], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True)
+
+    def ask(work):
+        job = {"work": work, "entries": 200, "value": 128, "calls": 200, "seconds": 5, "seed": 1, "begin": 0, "hold": 0,
+               "guarded": ""}
+        worker.stdin.write(json.dumps(job) + "\n")
+        worker.stdin.flush()
+        return json.loads(worker.stdout.readline())
+
+    with worker:
+        assert "version" in json.loads(worker.stdout.readline())
+        assert ask("prepare") == {"series": []}
+        assert ask("ycsb c")["series"][0]["calls"] == 200
+        database = sqlite3.connect(tmp_path / "raw.db")
+        database.execute(change)
+        database.commit()
+        database.close()
+        assert why in ask("ycsb c")["error"]
 
 
 def test_what_it_does_not_know_it_refuses(tmp_path):

@@ -39,6 +39,14 @@ def test_tables_show_medians_ratios_and_tails():
     assert re.search(r"^  Redis not measured: built without libhiredis-dev$", text, re.M)
 
 
+def test_a_busy_machine_is_told_of(tmp_path):
+    data = json.loads(SAMPLE.read_text())
+    assert "busy" not in report(SAMPLE).stdout
+    data["load_before"] = 1.5
+    (tmp_path / "busy.json").write_text(json.dumps(data))
+    assert "The machine was busy with other work" in report(tmp_path / "busy.json").stdout
+
+
 def test_tails_need_calls_enough():
     assert re.search(r"^100 sets in one transaction +290 +190 / 900 +–$", report(SAMPLE).stdout, re.M)
 

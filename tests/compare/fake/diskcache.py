@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import pickle
+import time
 
 __version__ = "0"
 FAULT = os.environ["FAKE_FAULT"]
@@ -17,11 +18,15 @@ class Cache:
         self.file = pathlib.Path(directory) / "values"
         self.values = pickle.loads(self.file.read_bytes()) if self.file.exists() else {}
         self.filling = False
+        self.gets = 0
         atexit.register(self.close)
 
     def get(self, key):
         if FAULT == "another's":
             key = next(iter(self.values))
+        self.gets += 1
+        if FAULT == "sleeps" and self.gets % 20 == 0:
+            time.sleep(0.002)
         return self.values.get(key)
 
     def set(self, key, value, tag=None):

@@ -89,7 +89,7 @@ class Comparison {
   void run() {
     for (const Stage& stage : plan_.stages) {
       if (const std::string why = why_not(stage); !why.empty()) {
-        note(std::to_string(stage.entries) + " entries: not measured, " + why);
+        note(stage.name + ", " + std::to_string(stage.entries) + " entries: not measured, " + why);
       } else {
         run(stage);
       }
@@ -169,8 +169,8 @@ class Comparison {
 
   void run(const Stage& stage) {
     const std::filesystem::path directory = directory_ / "stage";
-    fill_seconds_.clear();
     filled_entries_ = stage.entries;
+    fill_seconds_.clear();
     {
       Sides sides = open(stage, directory);
       const Stopwatch measuring;
@@ -201,7 +201,7 @@ class Comparison {
         auto side = std::make_unique<Side>(kind, diskcache_script_, directory);
         const Stopwatch filling;
         side->prepare(stage);
-        fill_seconds_[kind.id] = filling.seconds();
+        if (stage.name == "entries") fill_seconds_[kind.id] = filling.seconds();
         std::fprintf(stderr, "%4.0f s  %zu entries, %zu bytes: %s is ready after %.1f s\n", watch_.seconds(),
                      stage.entries, stage.value, kind.title.c_str(), filling.seconds());
         sides.push_back(std::move(side));
@@ -236,8 +236,8 @@ class Comparison {
   std::vector<std::string> notes_;
   Results results_;
   std::size_t filled_entries_ = 0;              ///< of the stores that were filled last
-  std::map<std::string, double> fill_seconds_;  ///< what each of them took
-  double measure_seconds_ = 0;                  ///< what measuring them took, if they were of stage "entries"
+  std::map<std::string, double> fill_seconds_;  ///< what each of them took, in stage "entries"
+  double measure_seconds_ = 0;                  ///< what measuring them took
 };
 
 int run(Arguments& arguments) {

@@ -144,7 +144,7 @@ Scale scale_of(std::string_view name) {
 Plan plan_of(std::string_view name, const std::vector<std::size_t>& entries) {
   Scale scale = scale_of(name);
   if (!entries.empty()) scale.entries = entries;
-  Plan plan{.name = std::string(name), .minutes = name == "full" ? 58.0 : 5.0, .stages = {}};
+  Plan plan{.name = std::string(name), .minutes = name == "full" ? 57.0 : 4.7, .stages = {}};
   plan.stages.push_back(locks(scale));
   plan.stages.push_back(processes(scale));
   for (const std::size_t value : {std::size_t{64}, std::size_t{1} << 10U, std::size_t{16} << 10U,

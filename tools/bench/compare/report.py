@@ -134,6 +134,8 @@ def about(data):
     yield (f"{data['plan'].capitalize()} run of {data['date']}: {data['runs']} runs, {data['minutes']:.1f} minutes; "
            f"load before it {data['load_before']:.1f}.")
     yield machine_of(data) + "."
+    if data["load_before"] > data["machine"]["cores"] / 2:
+        yield "The machine was busy with other work: times are too long, ratios are rough."
     for text in data["notes"]:
         yield text[0].upper() + text[1:] + "."
 
