@@ -180,6 +180,8 @@ def draw(results):
     machine = data["machine"]
     note = (f"{machine['processor']}, {machine['cores']} cores, {machine['file_system']}; {data['plan']} run of "
             f"{data['date']}, medians of {data['runs']} runs; logarithmic")
+    if results.busy:
+        note += "; the machine was busy"
     stores = results.stores()
     if stores:
         entries = max((size for size in stores if size <= 100_000), default=stores[0])

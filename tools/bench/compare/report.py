@@ -130,11 +130,12 @@ def machine_of(data):
             f"{machine['file_system']}, {machine['system']}, {machine['kernel']}")
 
 
-def about(data):
+def about(results):
+    data = results.data
     yield (f"{data['plan'].capitalize()} run of {data['date']}: {data['runs']} runs, {data['minutes']:.1f} minutes; "
            f"load before it {data['load_before']:.1f}.")
     yield machine_of(data) + "."
-    if data["load_before"] > data["machine"]["cores"] / 2:
+    if results.busy:
         yield "The machine was busy with other work: times are too long, ratios are rough."
     for text in data["notes"]:
         yield text[0].upper() + text[1:] + "."
@@ -156,7 +157,7 @@ def failures(results):
 
 
 def as_text(results):
-    yield from about(results.data)
+    yield from about(results)
     for name, version, settings in peers_of(results.data):
         yield f"  {name} {version}: {settings}"
     for title, heading, lines in tables(results):
@@ -178,7 +179,7 @@ def columns(heading, lines, last_left=False):
 
 def as_markdown(results, names):
     data = results.data
-    yield f"**{' '.join(about(data))}**"
+    yield f"**{' '.join(about(results))}**"
     yield ""
     for name, title in names:
         yield f"![{title}](pictures/{name}.svg)"

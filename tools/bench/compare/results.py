@@ -25,6 +25,8 @@ class Results:
         self.base = data["base"]
         self.measured = [peer for peer in data["peers"] if "missing" not in peer]
         self.rows = data["results"]
+        # Others were at work when it began.
+        self.busy = data["load_before"] > data["machine"]["cores"] / 2
 
     def named(self, work):
         return [row for row in self.rows if row["work"] == work]
