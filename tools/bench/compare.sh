@@ -55,6 +55,13 @@ if ((measure)); then
   ninja -C "$build" tools/bench/compare/bench-compare >&2
   # An older result is not taken for this one's.
   rm -f "$results"
+  if [[ " ${words[*]} " != *' --dir '* ]]; then
+    scratch=$(mktemp -d)
+    trap 'rm -rf "$scratch"' EXIT # also when it is broken off
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    words+=(--dir "$scratch")
+  fi
   "$program" --plan "$plan" --diskcache "$here/compare/diskcache_peer.py" --json "$results" "${words[@]}" || status=$?
 fi
 
