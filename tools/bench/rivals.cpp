@@ -9,44 +9,20 @@
 #include <stdexcept>
 
 #include "dcache/dcache.hpp"
-#include "raw.hpp"
+#include "raw_table.hpp"
 
 namespace bench {
 
 namespace {
 
-class RawTable {
- public:
-  explicit RawTable(const std::filesystem::path& directory) : database_(directory / "raw.db") {
-    // Debian's SQLite zeroes what it frees unless told otherwise.
-    database_.run("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=OFF");
-    database_.run("CREATE TABLE entries(key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID");
-  }
-  [[nodiscard]] const raw::Database& database() const noexcept { return database_; }
-
- private:
-  raw::Database database_;
-};
-
 class Raw final : public Rival {
  public:
   explicit Raw(const std::filesystem::path& directory) : table_(directory) {}
 
-  std::optional<std::string> get(std::string_view key) override {
-    std::optional<std::string> found;
-    if (get_.bind(1, key).step()) found.emplace(get_.bytes(0));
-    get_.reset();
-    return found;
-  }
-  void set(std::string_view key, std::string_view value) override { set_.bind(1, key).bind(2, value).run(); }
-  bool add(std::string_view key, std::string_view value) override {
-    add_.bind(1, key).bind(2, value).run();
-    return table_.database().changed();
-  }
-  bool erase(std::string_view key) override {
-    erase_.bind(1, key).run();
-    return table_.database().changed();
-  }
+  std::optional<std::string> get(std::string_view key) override { return table_.get(key); }
+  void set(std::string_view key, std::string_view value) override { table_.set(key, value); }
+  bool add(std::string_view key, std::string_view value) override { return table_.add(key, value); }
+  bool erase(std::string_view key) override { return table_.erase(key); }
   std::int64_t incr(std::string_view key) override {
     incr_.bind(1, key).step();
     const std::int64_t sum = incr_.number(0);
@@ -54,14 +30,14 @@ class Raw final : public Rival {
     return sum;
   }
   void set_all(std::span<const std::string_view> keys, Values& values) override {
-    begin_.run();
+    table_.begin();
     for (const std::string_view key : keys) set(key, values.next());
-    commit_.run();
+    table_.commit();
   }
   void erase_all(std::span<const std::string_view> keys) override {
-    begin_.run();
+    table_.begin();
     for (const std::string_view key : keys) erase(key);
-    commit_.run();
+    table_.commit();
   }
   void lock_pair() override {
     add(kLock, lock_value_);
@@ -77,19 +53,12 @@ class Raw final : public Rival {
  private:
   static constexpr std::string_view kLock = "report";
 
-  [[nodiscard]] raw::Statement prepared(const char* sql) const { return {table_.database(), sql}; }
-
-  RawTable table_;
+  raw::Table table_;
   const std::string lock_value_ = std::string(128, 'x');
-  raw::Statement get_ = prepared("SELECT value FROM entries WHERE key = ?1");
-  raw::Statement set_ =
-      prepared("INSERT INTO entries VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value");
-  raw::Statement add_ = prepared("INSERT INTO entries VALUES(?1, ?2) ON CONFLICT DO NOTHING");
-  raw::Statement erase_ = prepared("DELETE FROM entries WHERE key = ?1");
-  raw::Statement incr_ = prepared(
-      "INSERT INTO entries VALUES(?1, 1) ON CONFLICT(key) DO UPDATE SET value = value + 1 RETURNING value");
-  raw::Statement begin_ = prepared("BEGIN IMMEDIATE");
-  raw::Statement commit_ = prepared("COMMIT");
+  raw::Statement incr_ = {
+      table_.database(),
+      "INSERT INTO entries VALUES(?1, 1) ON CONFLICT(key) DO UPDATE SET value = value + 1 "
+      "RETURNING value"};
 };
 
 /// What people write by hand. Only the calls that files can do in one step.

@@ -411,6 +411,8 @@ def main():
         for line in sys.stdin:
             job = json.loads(line)
             answer({"series": [series.line() for series in WORKS[job["work"]](workshop, job)]})
+    except KeyboardInterrupt:
+        return 130
     except Exception as error:  # whoever asked is told, whatever it is
         answer({"error": f"{type(error).__name__}: {error}"})
         return 1

@@ -94,7 +94,7 @@ Scale scale_of(std::string_view name) {
   if (name == "tiny") {
     return {.runs = 2,
             .calls = 100,
-            .seconds = 0.02,
+            .seconds = 0.1,
             .big_runs = 1,
             .entries = {500},
             .brief_entries = 0,
