@@ -134,7 +134,7 @@ ENGINE_TEST("a value larger than the limit is Full and leaves everything as it w
   CHECK_FALSE(cache.contains("large"));
 }
 
-ENGINE_TEST("with Policy::none what does not fit is Full, until something goes") {
+STORE_TEST("with Policy::none what does not fit is Full, until something goes") {
   limit(cache, kLimit, Policy::none);
   int stored = 0;
   try {
@@ -207,7 +207,7 @@ STORE_TEST("what one call or transaction has stored is not evicted for its other
   CHECK_FALSE(cache.contains("a"));
 }
 
-ENGINE_TEST("no more is evicted than the limit asks for") {
+STORE_TEST("no more is evicted than the limit asks for") {
   limit(cache, 5 << 20);
   const std::string large(1'000'000, 'x');
   for (int i = 0; i < 20; ++i) cache.set("k" + std::to_string(i), large);

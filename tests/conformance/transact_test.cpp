@@ -265,7 +265,7 @@ ENGINE_TEST("a transaction inside a transaction is part of it") {
     CHECK_THROWS_AS(cache.transact([&](Transaction& transaction) {
       transaction.set("{t}outer", "1");
       CHECK_THROWS_AS(cache.transact([](Transaction&) { throw Undo(); }), Undo);
-      CHECK_THROWS_AS(transaction.set("late", "1"), Misuse);
+      CHECK_THROWS_AS(transaction.set("{t}late", "1"), Misuse);
     }),
                     Misuse);
     check_keys(cache, {});

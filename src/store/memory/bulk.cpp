@@ -207,9 +207,11 @@ Table::Places MemoryStore::candidates(board::Visits& visits) const {
     return next;
   }
   Table::Places sample;
+  const Table::Places oldest = values.beyond(0, Table::Direction::up, 1);
+  const std::uint64_t first = oldest.empty() ? 0 : oldest.front() - 1;
   for (int run = 0; run < board::kRunsASample; ++run) {
     for (const std::uint64_t place :
-         values.beyond(board::random_place(values.newest()), Table::Direction::up, board::kPlacesARun))
+         values.beyond(board::random_place(first, values.newest()), Table::Direction::up, board::kPlacesARun))
       sample.push_back(place);
   }
   return sample;

@@ -174,9 +174,11 @@ std::vector<SqliteStore::Selected> SqliteStore::candidates(Connection& connectio
     return next;
   }
   const auto last = static_cast<std::uint64_t>(number_of(connection, Sql::last_id));
+  const std::vector<Selected> oldest = run(0, 1);
+  const std::uint64_t first = oldest.empty() ? 0 : static_cast<std::uint64_t>(oldest.front().row.id - 1);
   std::vector<Selected> sample;
   for (int i = 0; i < board::kRunsASample; ++i) {
-    std::vector<Selected> some = run(board::random_place(last), board::kPlacesARun);
+    std::vector<Selected> some = run(board::random_place(first, last), board::kPlacesARun);
     std::move(some.begin(), some.end(), std::back_inserter(sample));
   }
   return sample;
