@@ -56,6 +56,7 @@ inline constexpr std::size_t kMaxKeyBytes = 4096;
 inline constexpr std::size_t kMaxValueBytes = std::size_t{1} << 30;
 inline constexpr std::size_t kMaxTags = 64;
 inline constexpr std::size_t kMaxTagBytes = 256;
+inline constexpr std::uint32_t kMaxShards = 64;
 
 /// What `Cache::stats` answers. Numbers marked "exact" were counted for the call; the others are hints.
 struct Stats {
@@ -84,6 +85,7 @@ struct Stats {
   /// Whether the engine is an SQLite that can corrupt a database when a checkpoint races a writer (before
   /// 3.51.3, but for 3.44.6 and 3.50.7). dcache then runs its checkpoints while nobody can write.
   bool wal_reset_bug = false;
+  std::uint64_t shards = 1;  ///< see Options::shards; the sizes above are of all of them together
 };
 
 class DCACHE_EXPORT Cache {
@@ -142,7 +144,9 @@ class DCACHE_EXPORT Cache {
     return get_many(std::span(keys.begin(), keys.size()));
   }
 
-  /// Stores several values under the same options in one transaction: all of them or none.
+  /// Stores several values under the same options in one transaction: all of them or none. In a cache of
+  /// several shards it is one transaction for each of them that has some of the keys, in order of shards:
+  /// what fails or crashes in between leaves some of them stored whole and the others not at all.
   void set_many(std::span<const std::pair<ByteView, ByteView>> items, const SetOptions& options = {});
   void set_many(std::initializer_list<std::pair<ByteView, ByteView>> items, const SetOptions& options = {}) {
     set_many(std::span(items.begin(), items.size()), options);
@@ -194,6 +198,9 @@ class DCACHE_EXPORT Cache {
   /// transaction, `transact` included. Other writers wait meanwhile: keep it short. Returns what the body
   /// returns. Throws Misuse at the end if a part failed and the body swallowed the error.
   /// With `options.guard` it begins with a look that the lock is held, and stays true to the end.
+  /// In a cache of several shards all keys of one transaction must be in one shard: the first call with a key
+  /// decides in which, and one with a key of another, or on all values, throws Unsupported and undoes the
+  /// transaction. Keys with the same part in braces are together: see Options::shards.
   template <class Body>
   auto transact(Body&& body, const WriteOptions& options = {}) -> std::invoke_result_t<Body, Transaction&>;
 
@@ -201,6 +208,7 @@ class DCACHE_EXPORT Cache {
   /// is a query: each `begin()` looks anew, reads in pages, and holds nothing open in between, so that it
   /// disturbs no writer. It is no snapshot: entries stored or removed during the walk may or may not be seen;
   /// what stays is seen, and none is seen twice but one that was removed and stored again meanwhile.
+  /// In a cache of several shards the insertions in different shards are ordered by the clock.
   [[nodiscard]] Entries entries(EntryFilter filter = {}) const;
 
   /// Removes the values that have any (or all) of `tags` and were stored before the call; in small steps, so
@@ -244,14 +252,16 @@ class DCACHE_EXPORT Cache {
   /// complete and verified when it gets its name; until then it is a hidden one in the same directory, which
   /// goes if the call fails. Throws AlreadyExists (see BackupOptions), Corrupt if a stored value is damaged,
   /// ReadOnly, Full and IoError for `file`, Misuse inside `transact`, Unsupported for a cache in memory.
+  /// Of a cache of several shards each is as it was at one moment, one after the other; it needs room for a
+  /// second copy for a while.
   void backup(const std::filesystem::path& file, const BackupOptions& options = {}) const;
 
-  /// Makes a cache in `directory` from a file that `backup` wrote, and opens it. The directory may exist but
-  /// must hold no cache. The new cache is one of its own: locks of the old one, and guards made from them,
-  /// mean nothing to it, and its fences are above all that the old one had handed out when it was backed up.
-  /// Throws NotACache (`file` is no backup, or one of a newer version), Corrupt (it is damaged),
-  /// AlreadyExists (there is a cache in `directory`, or what is left of one), and what opening throws. Then
-  /// nothing is made.
+  /// Makes a cache in `directory` from a file that `backup` wrote, and opens it: one of as many shards. The
+  /// directory may exist but must hold no cache. The new cache is one of its own: locks of the old one, and
+  /// guards made from them, mean nothing to it, and its fences are above all that the old one had handed out
+  /// when it was backed up. Throws NotACache (`file` is no backup, or one of a newer version), Corrupt (it is
+  /// damaged), AlreadyExists (there is a cache in `directory`, or what is left of one), and what opening
+  /// throws. Then nothing is made.
   [[nodiscard]] static Cache restore(const std::filesystem::path& file,
                                      const std::filesystem::path& directory, Options options = {},
                                      const OnProgress& on_progress = {});
@@ -262,6 +272,9 @@ class DCACHE_EXPORT Cache {
   /// keeps temporary files (SQLITE_TMPDIR, TMPDIR, /var/tmp).
   /// Throws Full if there is not as much, Misuse inside `transact`; then the cache is as it was.
   CompactReport compact(const CompactOptions& options = {});
+
+  /// Of how many shards the cache was made: see Options::shards.
+  [[nodiscard]] std::size_t shards() const;
 
   /// The cache's real directory, absolute and without symbolic links.
   [[nodiscard]] const std::filesystem::path& directory() const;

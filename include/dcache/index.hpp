@@ -25,6 +25,10 @@ namespace dcache {
 /// A key of it is kept in the cache under the name, '/' and the key: "sessions/ada". All values whose keys
 /// begin so are its own; they may have expiry and tags like any other. Looking up a key costs what
 /// `Cache::get` does; `first`, `last` and `popitem` look through all its keys.
+///
+/// In a cache of several shards the keys are spread over all of them: their order is as good as the clock,
+/// and `popitem` takes what was the first or the last when it looked. A name with a part in braces, as
+/// "{sessions}", keeps an index in one shard, where all is as in a cache of one.
 class DCACHE_EXPORT Index {
  public:
   /// Throws InvalidArgument for a name of more than 4,095 bytes. Nothing is stored yet. It keeps the cache
@@ -32,7 +36,7 @@ class DCACHE_EXPORT Index {
   Index(Cache& cache, ByteView name);
 
   void set(ByteView key, ByteView value, const SetOptions& options = {});
-  /// As `Cache::set_many`: all or none.
+  /// As `Cache::set_many`: all or none (of each shard).
   void set_many(std::initializer_list<std::pair<ByteView, ByteView>> items, const SetOptions& options = {});
 
   [[nodiscard]] std::optional<std::string> get(ByteView key) const;
@@ -69,6 +73,7 @@ class DCACHE_EXPORT Index {
 
  private:
   [[nodiscard]] std::string full(ByteView key) const;
+  [[nodiscard]] bool spread() const;
 
   Cache cache_;
   std::string name_;

@@ -101,8 +101,9 @@ struct Record {
   std::string bytes;
 };
 
-/// The spaces that records live in.
-enum class Space : std::uint8_t { locks = 1, lock_log = 2 };
+/// The spaces that records live in. That of the layout has one, with an empty key, and only where a cache is
+/// made of several stores.
+enum class Space : std::uint8_t { locks = 1, lock_log = 2, layout = 3 };
 
 /// What is counted for all users of a cache together. The last two keep the longest, in microseconds.
 enum class LockCounter : std::uint8_t { grants, contended, takeovers, lost, longest_wait, longest_hold };
@@ -116,6 +117,12 @@ class Scan {
   virtual ~Scan() = default;
   /// Replaces `page` by the next entries; leaves it empty at the end.
   virtual void next(std::vector<Entry>& page) = 0;
+  /// The place of each entry of the last page in the order of insertion, if the walk is in that order. Among
+  /// several stores it is as good as the clock was.
+  [[nodiscard]] const std::vector<std::int64_t>& places() const noexcept { return places_; }
+
+ protected:
+  std::vector<std::int64_t> places_;
 };
 
 class DCACHE_EXPORT Store {
@@ -158,6 +165,9 @@ class DCACHE_EXPORT Store {
   /// Throws LockLost unless `guard` holds with the lock's record as it is, and InvalidArgument if it is of
   /// another cache. For engines, and for who begins a transaction.
   void require(const Guard& guard, const std::optional<std::string>& record);
+  /// The same with the record that is stored. In a transaction of this thread what holds now holds until its
+  /// end.
+  virtual void hold_to(const Guard& guard);
 
   virtual std::unique_ptr<Scan> scan(const EntryFilter& filter) = 0;
 
@@ -168,10 +178,11 @@ class DCACHE_EXPORT Store {
                                         std::size_t limit) = 0;
 
   /// Removes values in small steps and says how many: those with the tags, all, or the expired ones; of the
-  /// first two only what was stored before the call.
+  /// first two only what was stored before the call and not after `start`.
   /// `on_progress` is told between steps how many went.
-  virtual std::uint64_t evict(const Tags& tags, Match match, const OnProgress& on_progress) = 0;
-  virtual std::uint64_t clear(const OnProgress& on_progress) = 0;
+  virtual std::uint64_t evict(const Tags& tags, Match match, Timestamp start,
+                              const OnProgress& on_progress) = 0;
+  virtual std::uint64_t clear(Timestamp start, const OnProgress& on_progress) = 0;
   virtual std::uint64_t expire() = 0;
 
   /// Removes what has expired, then by policy until the cache is within its size limit. Returns how many.
@@ -186,6 +197,12 @@ class DCACHE_EXPORT Store {
   virtual Settings settings() = 0;
   virtual void change_settings(FunctionRef<void(Settings&)> change) = 0;
   virtual Stats stats() = 0;
+  /// The different tags in use, in no order.
+  virtual std::vector<std::string> tags() = 0;
+
+  /// Gives back room that was kept for removing values on a full disk; false where there is none. For who
+  /// has met Full `tries` times, outside of transactions.
+  [[nodiscard]] virtual bool make_way(int tries);
 
   /// Looks for damage, outside of transactions. What an engine that keeps nothing on a disk can say is the
   /// default: it reads everything.
@@ -212,6 +229,21 @@ class DCACHE_EXPORT Store {
   /// At most `limit` records behind key `after` (none = from the start), in order of key.
   virtual std::vector<Record> records(Space space, const std::optional<std::string>& after,
                                       std::size_t limit) = 0;
+
+  // A store may be made of several, its shards, each of which keeps some of the keys. Records are in the
+  // first.
+
+  /// How many there are: 1 for an engine's own.
+  [[nodiscard]] virtual std::size_t shards() const noexcept { return 1; }
+  /// Which one keeps `key`, counted from 0.
+  [[nodiscard]] virtual std::size_t shard_of(std::string_view /*key*/) const noexcept { return 0; }
+  /// That shard itself. A transaction of this thread is one in it from then on; throws Unsupported if it is
+  /// in another.
+  [[nodiscard]] virtual Store& home_of(std::string_view /*key*/) { return *this; }
+  /// Whether keys that begin with `prefix` may be in different ones.
+  [[nodiscard]] virtual bool spreads(std::string_view /*prefix*/) const noexcept { return false; }
+  /// Says, before anything is stored, that this is one of so many.
+  void be_one_of(std::size_t shards) noexcept { siblings_ = shards; }
 
   // Transactions, bound to the calling thread. `begin` inside one is counted; only the outermost `commit`
   // commits. After a `rollback` at any level, or a failed call, `commit` throws Misuse.
@@ -256,6 +288,17 @@ class DCACHE_EXPORT Store {
   /// While the returned object lives, the death of `session` wakes `agent` of this one. Null where that
   /// cannot be had.
   [[nodiscard]] virtual std::shared_ptr<void> watch(std::string_view session, std::uint64_t agent) = 0;
+
+ protected:
+  /// What an engine keeps to of a number that is for all of the cache.
+  [[nodiscard]] std::uint64_t own_part(std::uint64_t whole) const noexcept;
+  /// The settings, with its own part of the size limit.
+  [[nodiscard]] Settings own_part(Settings settings) const noexcept;
+  /// Whether the places of this store's values must be comparable with those of others.
+  [[nodiscard]] bool has_siblings() const noexcept { return siblings_ > 1; }
+
+ private:
+  std::size_t siblings_ = 1;
 };
 
 }  // namespace dcache

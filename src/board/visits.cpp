@@ -37,9 +37,9 @@ struct OwnMemory {
 
 }  // namespace
 
-std::uint64_t random_place(std::uint64_t last) noexcept {
+std::uint64_t random_place(std::uint64_t first, std::uint64_t last) noexcept {
   const std::uint64_t random = std::uint64_t{random_number()} << 32 | random_number();
-  return last == 0 ? 0 : random % last;
+  return last <= first ? first : first + random % (last - first);
 }
 
 std::size_t Visits::slots_for(Policy policy, std::uint64_t size_limit) noexcept {

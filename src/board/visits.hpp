@@ -26,7 +26,8 @@ namespace dcache::board {
 // something would have to go although all of it is in use.
 inline constexpr int kRunsASample = 4;
 inline constexpr int kPlacesARun = 8;
-[[nodiscard]] std::uint64_t random_place(std::uint64_t last) noexcept;
+/// From `first` on and before `last`; places by the clock begin far from 0.
+[[nodiscard]] std::uint64_t random_place(std::uint64_t first, std::uint64_t last) noexcept;
 
 class Visits {
  public:

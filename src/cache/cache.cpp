@@ -9,6 +9,7 @@
 #include "cache/state.hpp"
 #include "dcache/error.hpp"
 #include "dcache/store.hpp"
+#include "platform/clock.hpp"
 #include "platform/directory.hpp"
 #include "platform/file.hpp"
 #include "store/engines.hpp"
@@ -36,13 +37,17 @@ void check_options(const Options& options) {
     throw InvalidArgument("Options::file_threshold must be between 1 KiB and 1 MiB, not " +
                           std::to_string(options.file_threshold) + " bytes");
   }
+  if (options.shards > kMaxShards) {
+    throw InvalidArgument("Options::shards must be at most " + std::to_string(kMaxShards) + ", not " +
+                          std::to_string(options.shards) + "; 0 means as many as the cache has");
+  }
 }
 
 std::shared_ptr<detail::CacheState> open_directory_state(const std::filesystem::path& path, Options options) {
   check_options(options);
   platform::Directory directory = platform::open_directory(path, options);
   std::filesystem::path real = directory.path;
-  std::unique_ptr<Store> store = store::open_sqlite(std::move(directory), options);
+  std::unique_ptr<Store> store = store::open_directory(std::move(directory), options);
   return std::make_shared<detail::CacheState>(std::move(real), std::move(options), std::move(store));
 }
 
@@ -89,7 +94,7 @@ Cache::Cache(std::shared_ptr<detail::CacheState> state) : state_(std::move(state
 Cache Cache::open(std::string_view address, Options options) {
   if (address == "memory:") {
     check_options(options);
-    std::unique_ptr<Store> store = store::open_memory(options);
+    std::unique_ptr<Store> store = store::open_memory_shards(options);
     return Cache(std::make_shared<detail::CacheState>("memory:", std::move(options), std::move(store)));
   }
   if (is_engine_address(address)) {
@@ -103,7 +108,7 @@ Cache Cache::restore(const std::filesystem::path& file, const std::filesystem::p
                      Options options, const OnProgress& on_progress) {
   check_directory_name(directory);
   check_options(options);
-  store::restore_sqlite(file, directory, options, on_progress);
+  store::restore_directory(file, directory, options, on_progress);
   return Cache(directory, std::move(options));
 }
 
@@ -131,14 +136,20 @@ void Cache::set_many(std::span<const std::pair<ByteView, ByteView>> items, const
   std::vector<Checked> checked;
   checked.reserve(items.size());
   for (const auto& [key, value] : items) checked.emplace_back(key, value, options);
-  const auto store_all = [&](Transaction&) {
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      NewValue value = checked[i].value();
-      value.guard = nullptr;  // looked at once
-      state_->store().put(items[i].first.view(), value, Store::Put::always);
-    }
-  };
-  transact(store_all, {.guard = options.guard});
+  Store& store = state_->store();
+  std::vector<std::vector<std::size_t>> by_shard(store.shards());
+  for (std::size_t i = 0; i < items.size(); ++i) by_shard[store.shard_of(items[i].first.view())].push_back(i);
+  for (const std::vector<std::size_t>& chosen : by_shard) {
+    if (chosen.empty() && by_shard.size() > 1) continue;
+    const auto store_all = [&](Transaction&) {
+      for (const std::size_t i : chosen) {
+        NewValue value = checked[i].value();
+        value.guard = nullptr;  // looked at once
+        store.put(items[i].first.view(), value, Store::Put::always);
+      }
+    };
+    transact(store_all, {.guard = options.guard});
+  }
 }
 
 void Cache::set_from(ByteView key, const std::function<std::size_t(std::span<std::byte>)>& source,
@@ -256,11 +267,13 @@ std::int64_t Cache::incr(ByteView key, std::int64_t delta, std::int64_t initial,
 
 std::uint64_t Cache::evict(const Tags& tags, Match match, const OnProgress& on_progress) {
   if (tags.empty()) throw InvalidArgument("evict needs at least one tag; use clear to remove everything");
-  return state_->store().evict(Tags(checked_tags(tags)), match, on_progress);
+  return state_->store().evict(Tags(checked_tags(tags)), match, platform::now(), on_progress);
 }
 
 std::uint64_t Cache::expire() { return state_->store().expire(); }
-std::uint64_t Cache::clear(const OnProgress& on_progress) { return state_->store().clear(on_progress); }
+std::uint64_t Cache::clear(const OnProgress& on_progress) {
+  return state_->store().clear(platform::now(), on_progress);
+}
 std::uint64_t Cache::cull() { return state_->store().cull(); }
 std::uint64_t Cache::bytes() const { return state_->store().bytes(); }
 Settings Cache::settings() const { return state_->store().settings(); }
@@ -282,6 +295,7 @@ Stats Cache::stats() const {
   stats.lock_longest_hold = std::chrono::microseconds(store.counted(LockCounter::longest_hold));
   return stats;
 }
+std::size_t Cache::shards() const { return state_->store().shards(); }
 const std::filesystem::path& Cache::directory() const { return state_->directory(); }
 
 Guard::Guard(std::string cache, std::string key, std::function<bool(const std::string*)> holds)
@@ -292,7 +306,7 @@ Transaction::Transaction(Cache& cache, const WriteOptions& options) : cache_(cac
   store.begin();
   if (!options.guard) return;
   try {
-    store.require(*options.guard, store.record(Space::locks, options.guard->key()));
+    store.hold_to(*options.guard);
   } catch (...) {
     store.rollback();
     throw;

@@ -10,6 +10,7 @@
 
 #include "dcache/error.hpp"
 #include "dcache/lock.hpp"
+#include "recipes/late.hpp"
 #include "recipes/names.hpp"
 
 namespace dcache {
@@ -175,13 +176,7 @@ class Computing {
 
   void keep(const detail::Encoded& made, std::chrono::nanoseconds took) {
     try {
-      try {
-        store(made, took);
-      } catch (const LockLost&) {
-        if (!options_.max_hold) throw;
-        lock_.renew();  // it is late, but nobody has taken over
-        store(made, took);
-      }
+      write_even_late(lock_, [&] { store(made, took); });
     } catch (const LockLost&) {
       throw LockLost(named("get_or_set", key_) +
                      ": the computation was taken over before it was done, so its result was not stored; " +
@@ -193,11 +188,11 @@ class Computing {
     SetOptions with{.expire = options_.expire, .tags = options_.tags, .guard = lock_};
     if (options_.stale_ok > Duration()) with.expire = sum(*options_.expire, options_.stale_ok);
     const ByteView value = ByteView(made.bytes).as(made.format);
-    if (options_.beta == 0) return cache_.set(key_, value, with);
-    cache_.transact([&](Transaction& transaction) {
-      transaction.set(key_, value, with);
-      transaction.set(took_key(), detail::encode(static_cast<double>(took.count())).bytes, with);
-    });
+    // The two keys may be in different shards. A time without its value does no harm.
+    if (options_.beta != 0) {
+      cache_.set(took_key(), detail::encode(static_cast<double>(took.count())).bytes, with);
+    }
+    cache_.set(key_, value, with);
   }
 
   Cache& cache_;

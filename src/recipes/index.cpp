@@ -57,22 +57,33 @@ std::string Index::setdefault(ByteView key, ByteView value, const SetOptions& op
   });
 }
 
+/// Whether the keys are in several shards, so that no transaction can hold them all.
+bool Index::spread() const { return cache_.state()->store().spreads(prefix_); }
+
 std::optional<Entry> Index::popitem(Side side) {
   const EntryFilter filter{.prefix = prefix_, .reverse = side == Side::back, .values = false};
   std::vector<Corrupt> damage;  // told when the transaction is over
-  std::optional<Entry> taken = cache_.transact([&](Transaction& tx) {
+  const auto take = [&](const std::string& key) {
+    std::optional<Entry> item = cache_.entry(key);
+    if (item) cache_.erase(key);
+    return item;
+  };
+  const auto take_first = [&](auto&& take_one) {
     std::optional<Entry> item;
     for (const Entry& found : cache_.entries(filter)) {
       try {
-        item = tx.entry(found.key);
+        item = take_one(found.key);
       } catch (const Corrupt& error) {
         damage.push_back(error);
       }
       if (item) break;
     }
-    if (item) tx.erase(item->key);
     return item;
-  });
+  };
+  std::optional<Entry> taken = spread() ? take_first([&](const std::string& key) {
+    return cache_.transact([&](Transaction&) { return take(key); });
+  })
+                                        : cache_.transact([&](Transaction&) { return take_first(take); });
   for (const Corrupt& error : damage) recipes::tell_damage(*cache_.state(), error);
   if (taken) taken->key.erase(0, prefix_.size());
   return taken;
@@ -103,18 +114,18 @@ std::uint64_t Index::size() const {
 
 std::uint64_t Index::clear() {
   std::uint64_t count = 0;
+  const auto remove_some = [&] {
+    std::vector<std::string> keys;
+    const EntryFilter filter{.prefix = prefix_, .order = Order::key, .values = false};
+    for (const Entry& entry : cache_.entries(filter)) {
+      keys.push_back(entry.key);
+      if (keys.size() == kKeysAStep) break;
+    }
+    for (const std::string& key : keys) count += cache_.erase(key) ? 1 : 0;
+    return keys.size();
+  };
   for (std::size_t found = kKeysAStep; found == kKeysAStep;) {
-    found = 0;
-    cache_.transact([&](Transaction& tx) {
-      std::vector<std::string> keys;
-      const EntryFilter filter{.prefix = prefix_, .order = Order::key, .values = false};
-      for (const Entry& entry : cache_.entries(filter)) {
-        keys.push_back(entry.key);
-        if (keys.size() == kKeysAStep) break;
-      }
-      for (const std::string& key : keys) count += tx.erase(key) ? 1 : 0;
-      found = keys.size();
-    });
+    found = spread() ? remove_some() : cache_.transact([&](Transaction&) { return remove_some(); });
   }
   return count;
 }

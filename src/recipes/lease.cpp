@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "dcache/queue.hpp"
+#include "recipes/late.hpp"
 #include "recipes/passed.hpp"
 #include "recipes/waiting.hpp"
 
@@ -112,15 +113,7 @@ void LeasedItem::give_back() noexcept {
 
 bool LeasedItem::ack() {
   if (lock_ == nullptr) throw Misuse("the item '" + escape(key(), 200) + "' was acked or given back before");
-  bool was = false;
-  try {
-    was = cache_.erase(key(), {.guard = *lock_});
-  } catch (const LockLost&) {
-    if (!lock_->options().lease) throw;
-    // Late, but perhaps nobody else has it; if somebody has, this throws the same.
-    lock_->renew();
-    was = cache_.erase(key(), {.guard = *lock_});
-  }
+  const bool was = recipes::write_even_late(*lock_, [&] { return cache_.erase(key(), {.guard = *lock_}); });
   end_lease();
   lock_.reset();
   return was;

@@ -121,7 +121,7 @@ std::optional<Queue::Candidate> Queue::candidate(Side side, Passed& passed) cons
 /// Takes the first item that nobody has ever leased or that was given back. What has expired goes on the way.
 Queue::Taken Queue::take_first(Side side, Passed& passed) {
   Store& store = cache_.state()->store();
-  return cache_.transact([&](Transaction& tx) {
+  const auto take = [&](Transaction& tx) {
     Taken taken;
     std::uint64_t removed = 0;
     walk(side, [&](const std::string& key) {
@@ -134,7 +134,15 @@ Queue::Taken Queue::take_first(Side side, Passed& passed) {
       return !taken.entry.has_value();
     });
     return taken;
-  });
+  };
+  for (int tries = 0;; ++tries) {
+    try {
+      return cache_.transact(take);
+    } catch (const Full&) {
+      // As with every removal, a full disk must not be in the way.
+      if (store.in_transaction() || !store.home_of(queues::any_item(name_)).make_way(tries)) throw;
+    }
+  }
 }
 
 /// Takes an item whose worker is gone.

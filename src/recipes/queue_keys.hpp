@@ -26,11 +26,17 @@ inline constexpr std::size_t kPage = 256;
          std::all_of(key.end() - kDigits, key.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+/// A key that an item could have.
+[[nodiscard]] inline std::string any_item(const std::string& name) {
+  return name + kMark + std::string(kDigits, '0');
+}
+
 }  // namespace queues
 
 template <class F>
 void Queue::walk(Side side, F&& f) const {
-  Store& store = cache_.state()->store();
+  // All items of a queue are in one place; in a transaction, which this then is of.
+  Store& store = cache_.state()->store().home_of(queues::any_item(name_));
   const bool up = side == Side::front;
   std::string low = name_ + queues::kMark + '0';
   std::string high = name_ + queues::kMark + static_cast<char>('9' + 1);

@@ -22,6 +22,20 @@ void Store::require(const Guard& guard, const std::optional<std::string>& record
   }
 }
 
+void Store::hold_to(const Guard& guard) { require(guard, record(Space::locks, guard.key())); }
+
+bool Store::make_way(int /*tries*/) { return false; }
+
+std::uint64_t Store::own_part(std::uint64_t whole) const noexcept {
+  // Only 0 is 0, as that has a meaning of its own.
+  return whole == 0 ? 0 : std::max<std::uint64_t>(whole / siblings_, 1);
+}
+
+Settings Store::own_part(Settings settings) const noexcept {
+  settings.size_limit = own_part(settings.size_limit);
+  return settings;
+}
+
 CheckReport Store::check(const CheckOptions& options) {
   constexpr std::size_t kRecordsAPage = 1000;
   CheckReport report;

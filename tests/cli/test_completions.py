@@ -18,7 +18,7 @@ KINDS = {"KEY": "key", "PREFIX": "key", "TAG": "tag", "VALUE": None, "DELTA": No
 IN_GROUP = {"Locks": {"KEY": "lock", "PREFIX": "lock"}, "Commands": {"KEY": None}}
 
 NAMES = {"key": {"greeting", "user:1", "user:2"}, "tag": {"eu", "pages-a", "pages-b"}, "lock": {"report", "nightly:db"},
-         "file": {"input-of-mine"}, "setting": {"size_limit", "policy"}}
+         "file": {"input-of-mine"}, "setting": {"size_limit", "policy", "shards"}}
 LINES = [f"dcache {name}" for verb in help_pages.verbs().values() for name in (verb.name, *verb.aliases)]
 
 

@@ -10,13 +10,13 @@ from conftest import Terminal
 
 def test_what_is_set_is_shown(dcache):
     assert dcache("config", "size_limit", "10M").code == 0  # and the cache is made
-    assert dcache("config").out == b"size limit: 10 MiB\npolicy:     sieve\n"
+    assert dcache("config").out == b"size limit: 10 MiB\npolicy:     sieve\nshards:     1\n"
     assert dcache("config", "size_limit").out == b"10 MiB\n"
-    assert dcache("config", "--json").json() == {"size_limit": 10 << 20, "policy": "sieve"}
-    assert dcache("config", "policy", "none", "--json").json() == {"size_limit": 10 << 20, "policy": "none"}
+    assert dcache("config", "--json").json() == {"size_limit": 10 << 20, "policy": "sieve", "shards": 1}
+    assert dcache("config", "policy", "none", "--json").json() == {"size_limit": 10 << 20, "policy": "none", "shards": 1}
     assert dcache("config", "policy").out == b"none\n"
     assert dcache("config", "size_limit", "none").out == b""
-    assert dcache("config").out == b"size limit: none\npolicy:     none\n"
+    assert dcache("config").out == b"size limit: none\npolicy:     none\nshards:     1\n"
     assert dcache("config", "size_limit", "--plain").out == b"size_limit\t\n"
     assert dcache("config", "policy", "--json").json() == {"policy": "none"}
 
@@ -41,12 +41,37 @@ def test_what_is_no_size_is_refused_and_changes_nothing(dcache, text):
 
 @pytest.mark.parametrize("words, message", [
     (["size_limt"], "did you mean 'size_limit'?"), (["polcy", "none"], "did you mean 'policy'?"),
-    (["xyzzy"], "there are size_limit and policy"), (["policy", "oldst"], "did you mean 'oldest'?"),
+    (["xyzzy"], "there are size_limit, policy and shards"), (["policy", "oldst"], "did you mean 'oldest'?"),
     (["policy", "mru"], "sieve, lru, lfu, oldest or none"), (["size_limit", "1"], "too small"), (["size_limit", "63K"], "64 KiB or more"),
     (["policy", "none", "more"], "unexpected argument"), (["\x1b"], "unknown setting '\\x1b'")])
 def test_nonsense_is_refused_with_the_mend(dcache, words, message):
     refused = dcache("config", *words)
     assert refused.code == 64 and message in refused.err and refused.err.count("\n") == 1
+    assert not dcache.dir.exists()
+
+
+def test_a_cache_is_made_with_shards_and_keeps_their_number(dcache):
+    assert dcache("config", "shards", "4").code == 0  # and the cache is made
+    assert dcache("config", "shards").out == b"4\n"
+    assert dcache("config", "shards", "4", "--json").json() == {"size_limit": None, "policy": "sieve", "shards": 4}
+    for i in range(20):
+        assert dcache("set", f"k{i}", str(i)).code == 0
+    refused = dcache("config", "shards", "8")
+    assert refused.code == 64 and "with 4 shards, not with 8" in refused.err and refused.err.count("\n") == 1
+    assert dcache("stats", "--json").json()["shards"] == 4
+    assert dcache("ls").out.split() == [f"k{i}".encode() for i in range(20)]
+    assert dcache("check").code == 0
+    assert "for 4 shards: give 256 KiB" in dcache("config", "size_limit", "64K").err
+    backup = dcache.dir.parent / "copy"
+    assert dcache("backup", str(backup)).code == 0
+    assert dcache("--dir", str(dcache.dir.parent / "new"), "restore", str(backup)).code == 0
+    assert dcache("--dir", str(dcache.dir.parent / "new"), "config", "shards").out == b"4\n"
+
+
+@pytest.mark.parametrize("text", ["0", "65", "-1", "4.0", "four", "", "1 "])
+def test_what_is_no_number_of_shards_is_refused(dcache, text):
+    refused = dcache("config", "shards", "--", text)
+    assert refused.code == 64 and "is not a number from 1 to 64" in refused.err
     assert not dcache.dir.exists()
 
 
@@ -88,7 +113,7 @@ def test_damaged_settings_are_65_and_can_be_set_anew(dcache):
     stats = dcache("stats", "--json").json()
     assert stats["entries"] == 1 and stats["policy"] is None
     assert dcache("config", "size_limit", "1M").code == 0
-    assert dcache("config", "--json").json() == {"size_limit": 1 << 20, "policy": "sieve"}
+    assert dcache("config", "--json").json() == {"size_limit": 1 << 20, "policy": "sieve", "shards": 1}
 
 
 def test_stats_tell_how_full_it_is(dcache):

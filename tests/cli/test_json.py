@@ -104,6 +104,7 @@ def scene(dcache):
     yield "config", ["size_limit", "10M"]
     yield "config", ["size_limit"]
     yield "config", ["policy"]
+    yield "config", ["shards"]
     yield "stats", []
     yield "doctor", []
     yield "bench", ["--seconds", "0.1"]

@@ -5,16 +5,6 @@
 #include "conformance/engines.hpp"
 #include "dcache/lock.hpp"
 
-namespace {
-
-void store_many(Cache& cache, int count, const std::string& prefix, const Tags& tags) {
-  cache.transact([&](Transaction& transaction) {
-    for (int i = 0; i < count; ++i) transaction.set(prefix + std::to_string(i), "v", {.tags = tags});
-  });
-}
-
-}  // namespace
-
 ENGINE_TEST("evict removes what has any, or all, of the tags") {
   const auto fill = [&] {
     cache.set("x", "v", {.tags = "x"});
@@ -56,13 +46,13 @@ ENGINE_TEST("evict and clear remove hundreds, each once") {
   for (const int count : {199, 200, 201, 650}) {
     CAPTURE(count);
     const auto number = static_cast<std::uint64_t>(count);
-    store_many(cache, count, "both", {"a", "b"});
-    store_many(cache, 10, "one", "a");
+    store_numbered(cache, count, "both", {.tags = {"a", "b"}});
+    store_numbered(cache, 10, "one", {.tags = "a"});
     CHECK(cache.evict({"a", "b"}, Match::all) == number);
-    store_many(cache, count, "both", {"a", "b"});
+    store_numbered(cache, count, "both", {.tags = {"a", "b"}});
     CHECK(cache.evict({"a", "b"}) == number + 10);
     CHECK(cache.stats().tags == 0);
-    store_many(cache, count, "both", {"a", "b"});
+    store_numbered(cache, count, "both", {.tags = {"a", "b"}});
     CHECK(cache.clear() == number);
     CHECK(cache.clear() == 0);
     check_keys(cache, {});
@@ -105,7 +95,7 @@ ENGINE_TEST("what is stored while evict or clear runs stays, and all else goes")
     // How many were stored just before the call is known but for some that may slip in between, if at all.
     bool shown = false;
     for (int round = 0; round < 200 && !shown; ++round) {
-      store_many(cache, 3000, "old", "t");
+      store_numbered(cache, 3000, "old", {.tags = "t"});
       std::atomic<bool> stop{false};
       std::atomic<int> stored{0};
       auto writer = std::async(std::launch::async, [&] {
@@ -131,7 +121,7 @@ ENGINE_TEST("what is stored while evict or clear runs stays, and all else goes")
 }
 
 ENGINE_TEST("an old key that is stored again while clear runs stays") {
-  store_many(cache, 3000, "k", {});
+  store_numbered(cache, 3000, "k");
   std::atomic<bool> stop{false};
   std::atomic<int> stored{0};
   auto writer = std::async(std::launch::async, [&] {

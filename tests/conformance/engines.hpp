@@ -26,8 +26,9 @@ namespace dcache::test {
 struct Engine {
   const char* name;
   /// A cache, new if there is none in `directory`. Engines that keep nothing ignore that.
-  Cache (*open)(const std::filesystem::path& directory, const Options& options);
-  bool reopens;  ///< whether opening again finds what was stored
+  Cache (*open)(const std::filesystem::path& directory, Options options);
+  bool reopens;     ///< whether opening again finds what was stored
+  bool one = true;  ///< a single store, so that a transaction may have any keys
 };
 
 const std::vector<Engine>& engines();
@@ -61,22 +62,30 @@ Keys keys(const Cache& cache, const EntryFilter& filter = {});
 /// Fails the test unless the cache holds these keys and no others.
 void check_keys(const Cache& cache, Keys expected);
 
+/// Stores PREFIX0, PREFIX1 and so on with their numbers as values: in one transaction, if it may have them
+/// all.
+void store_numbered(Cache& cache, int count, const std::string& prefix, const SetOptions& options = {});
+
+enum class On { every_engine, single_stores };
 template <class Test>
-void on_every_engine() {
+void on_engines(On on) {
   for (const Engine& engine : engines()) {
+    if (on == On::single_stores && !engine.one) continue;
     SUBCASE(engine.name) { Test(engine).run(); }
   }
 }
 
 }  // namespace dcache::test
 
-#define DCACHE_ENGINE_TEST(name, sentence)         \
-  namespace {                                      \
-  struct name : dcache::test::Subject {            \
-    using Subject::Subject;                        \
-    void run();                                    \
-  };                                               \
-  }                                                \
-  TEST_CASE(sentence) { on_every_engine<name>(); } \
+#define DCACHE_ENGINE_TEST(name, sentence, on)  \
+  namespace {                                   \
+  struct name : dcache::test::Subject {         \
+    using Subject::Subject;                     \
+    void run();                                 \
+  };                                            \
+  }                                             \
+  TEST_CASE(sentence) { on_engines<name>(on); } \
   void name::run()
-#define ENGINE_TEST(sentence) DCACHE_ENGINE_TEST(DOCTEST_ANONYMOUS(EngineTest), sentence)
+#define ENGINE_TEST(sentence) DCACHE_ENGINE_TEST(DOCTEST_ANONYMOUS(EngineTest), sentence, On::every_engine)
+/// For what a cache of several shards does in another way: tests/shards has tests of that.
+#define STORE_TEST(sentence) DCACHE_ENGINE_TEST(DOCTEST_ANONYMOUS(EngineTest), sentence, On::single_stores)

@@ -45,11 +45,7 @@ ENGINE_TEST("expire removes what has expired and says how many") {
     CAPTURE(count);
     cache.set("live", "v", {.expire = 1h, .tags = "t"});
     cache.set("for ever", "v");
-    cache.transact([&](Transaction& transaction) {
-      for (int i = 0; i < count; ++i) {
-        transaction.set("dead" + std::to_string(i), "v", {.expire = 0s, .tags = {"t", std::to_string(i)}});
-      }
-    });
+    store_numbered(cache, count, "dead", {.expire = 0s, .tags = {"t", "dead"}});
     // Some may have gone by themselves.
     const std::uint64_t left = cache.stats().expired;
     CHECK(left <= static_cast<std::uint64_t>(count));
@@ -75,12 +71,10 @@ ENGINE_TEST("a value that was given another expiry expires by that one") {
 }
 
 ENGINE_TEST("expired values go by themselves while others are stored") {
-  cache.transact([](Transaction& transaction) {
-    for (int i = 0; i < 500; ++i) transaction.set("dead" + std::to_string(i), "v", {.expire = 0s});
-  });
-  for (int i = 0; i < 1000; ++i) cache.set("k" + std::to_string(i % 10), "v");
+  store_numbered(cache, 500, "dead", {.expire = 0s});
+  for (int i = 0; i < 4000; ++i) cache.set("k" + std::to_string(i % 40), "v");
   CHECK(cache.stats().expired == 0);
-  CHECK(cache.size() == 10);
+  CHECK(cache.size() == 40);
 }
 
 ENGINE_TEST("stats count exactly") {

@@ -40,7 +40,7 @@ ENGINE_TEST("keys that have expired are listed until they are removed") {
   CHECK(store().keys("o", "p", Direction::up, 9).empty());
 }
 
-ENGINE_TEST("a transaction lists the keys that it has changed, others those that were committed") {
+STORE_TEST("a transaction lists the keys that it has changed, others those that were committed") {
   cache.set("a", "v");
   cache.transact([&](Transaction& transaction) {
     transaction.erase("a");

@@ -75,7 +75,7 @@ ENGINE_TEST("without a limit nothing is removed") {
   CHECK(cache.size() == 100);
 }
 
-ENGINE_TEST("after each write the cache is within its limit, and has the newest") {
+STORE_TEST("after each write the cache is within its limit, and has the newest") {
   limit(cache, kLimit);
   for (int i = 0; i < 300; ++i) {
     cache.set(numbered(i), std::string(i % 7 == 0 ? 50'000 : 10'000, 'v'), {.tags = "t"});
@@ -91,7 +91,7 @@ ENGINE_TEST("after each write the cache is within its limit, and has the newest"
   CHECK(keys(cache, {.tags = "t"}) == left);
 }
 
-ENGINE_TEST("what has expired goes first") {
+STORE_TEST("what has expired goes first") {
   limit(cache, kLimit);
   for (int i = 0; i < 20; ++i) cache.set("old" + std::to_string(i), std::string(10'000, 'v'));
   for (int i = 0; i < 50; ++i)
@@ -107,7 +107,7 @@ ENGINE_TEST("what has expired goes first") {
   CHECK(keys(cache).back() == "large");
 }
 
-ENGINE_TEST("a value that was just stored stays, although it is in the oldest place") {
+STORE_TEST("a value that was just stored stays, although it is in the oldest place") {
   limit(cache, kLimit);
   cache.set("first", "small");
   for (int i = 0; i < 60; ++i) cache.set(numbered(i), std::string(10'000, 'v'));
@@ -134,7 +134,7 @@ ENGINE_TEST("a value larger than the limit is Full and leaves everything as it w
   CHECK_FALSE(cache.contains("large"));
 }
 
-ENGINE_TEST("with Policy::none what does not fit is Full, until something goes") {
+STORE_TEST("with Policy::none what does not fit is Full, until something goes") {
   limit(cache, kLimit, Policy::none);
   int stored = 0;
   try {
@@ -154,7 +154,7 @@ ENGINE_TEST("with Policy::none what does not fit is Full, until something goes")
   CHECK(cache.contains("more"));
 }
 
-ENGINE_TEST("cull brings the cache within a limit that was lowered") {
+STORE_TEST("cull brings the cache within a limit that was lowered") {
   for (int i = 0; i < 300; ++i) cache.set(numbered(i), std::string(10'000, 'v'));
   for (int i = 0; i < 10; ++i) cache.set("dead" + std::to_string(i), "v", {.expire = 0s});
   limit(cache, kLimit);
@@ -170,7 +170,7 @@ ENGINE_TEST("cull brings the cache within a limit that was lowered") {
   CHECK(cache.cull() == 0);
 }
 
-ENGINE_TEST("the limit holds inside a transaction as well, and all comes back if it is undone") {
+STORE_TEST("the limit holds inside a transaction as well, and all comes back if it is undone") {
   limit(cache, kLimit);
   for (int i = 0; i < 60; ++i) cache.set("old" + std::to_string(i), std::string(10'000, 'v'));
   const Keys before = keys(cache);
@@ -188,7 +188,7 @@ ENGINE_TEST("the limit holds inside a transaction as well, and all comes back if
   CHECK_FALSE(cache.contains("old0"));
 }
 
-ENGINE_TEST("what one call or transaction has stored is not evicted for its other parts") {
+STORE_TEST("what one call or transaction has stored is not evicted for its other parts") {
   limit(cache, 1 << 20);
   cache.set("old", "v");
   for (int i = 0; i < 8; ++i) cache.set("filler" + std::to_string(i), std::string(100'000, 'f'));
@@ -207,7 +207,7 @@ ENGINE_TEST("what one call or transaction has stored is not evicted for its othe
   CHECK_FALSE(cache.contains("a"));
 }
 
-ENGINE_TEST("no more is evicted than the limit asks for") {
+STORE_TEST("no more is evicted than the limit asks for") {
   limit(cache, 5 << 20);
   const std::string large(1'000'000, 'x');
   for (int i = 0; i < 20; ++i) cache.set("k" + std::to_string(i), large);

@@ -38,13 +38,6 @@ void check_orders(const Cache& cache, EntryFilter filter, const Keys& inserted) 
   CHECK(keys(cache, filters[3]) == reversed(sorted));
 }
 
-void store_numbered(Cache& cache, int count, const std::string& prefix, const Tags& tags = {}) {
-  cache.transact([&](Transaction& transaction) {
-    for (int i = 0; i < count; ++i)
-      transaction.set(prefix + std::to_string(i), std::to_string(i), {.tags = tags});
-  });
-}
-
 }  // namespace
 
 ENGINE_TEST("entries come in order of insertion or of keys, either way round") {
@@ -131,7 +124,7 @@ ENGINE_TEST("a listing of any length is whole, in every order") {
     CAPTURE(count);
     const std::string prefix = std::to_string(count) + ":";
     cache.set("before", "v");
-    store_numbered(cache, count, prefix, "t");
+    store_numbered(cache, count, prefix, {.tags = "t"});
     cache.set("after", "v");
     Keys expected;
     for (int i = 0; i < count; ++i) expected.push_back(prefix + std::to_string(i));
@@ -147,10 +140,7 @@ ENGINE_TEST("a listing of any length is whole, in every order") {
 
 ENGINE_TEST("expired entries are passed over, even where they fill whole pages") {
   cache.set("a", "v", {.tags = "t"});
-  cache.transact([](Transaction& transaction) {
-    for (int i = 0; i < 1250; ++i)
-      transaction.set("dead" + std::to_string(i), "v", {.expire = 0s, .tags = "t"});
-  });
+  store_numbered(cache, 1250, "dead", {.expire = 0s, .tags = "t"});
   cache.set("z", "v", {.tags = "t"});
   check_orders(cache, {}, {"a", "z"});
   check_orders(cache, {.tags = "t"}, {"a", "z"});
@@ -170,7 +160,7 @@ ENGINE_TEST("each begin looks anew") {
 ENGINE_TEST("the body of a walk may remove what it walks over") {
   for (const EntryFilter& base : {EntryFilter{}, EntryFilter{.prefix = "k"}, EntryFilter{.tags = "t"}}) {
     for (const EntryFilter& filter : in_all_orders(base)) {
-      store_numbered(cache, 350, "k", "t");
+      store_numbered(cache, 350, "k", {.tags = "t"});
       int seen = 0;
       for (const Entry& entry : cache.entries(filter)) {
         ++seen;
@@ -187,7 +177,7 @@ ENGINE_TEST("the body of a walk may store again what it walks over, and comes to
     for (const EntryFilter& filter : in_all_orders(base)) {
       CAPTURE(filter.reverse);
       CAPTURE(static_cast<int>(filter.order));
-      store_numbered(cache, 250, "k", "t");
+      store_numbered(cache, 250, "k", {.tags = "t"});
       std::set<std::string> seen;
       for (const Entry& entry : cache.entries(filter)) {
         const bool first_time = seen.insert(entry.key).second;
@@ -205,8 +195,8 @@ ENGINE_TEST("the body of a walk may store again what it walks over, and comes to
 ENGINE_TEST("while others store and remove, a walk shows nothing twice and misses nothing that stays") {
   const std::uint64_t seed = new_seed();
   CAPTURE(seed);
-  store_numbered(cache, 400, "stays", "t");
-  store_numbered(cache, 400, "goes", "t");
+  store_numbered(cache, 400, "stays", {.tags = "t"});
+  store_numbered(cache, 400, "goes", {.tags = "t"});
   for (const EntryFilter& base : {EntryFilter{}, EntryFilter{.prefix = "stays"}, EntryFilter{.tags = "t"}}) {
     std::atomic<bool> stop{false};
     auto writer = std::async(std::launch::async, [&] {
@@ -235,7 +225,7 @@ ENGINE_TEST("while others store and remove, a walk shows nothing twice and misse
   }
 }
 
-ENGINE_TEST("a listing inside a transaction shows what that has done, others see what was") {
+STORE_TEST("a listing inside a transaction shows what that has done, others see what was") {
   for (const char* key : {"b", "a", "c"}) cache.set(key, "old", {.tags = "t"});
   cache.transact([&](Transaction& transaction) {
     CHECK(transaction.erase("b"));

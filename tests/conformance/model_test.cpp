@@ -254,6 +254,8 @@ class Run {
   }
 
   void transact() {
+    // Of several shards it could not have any keys.
+    if (cache_.state()->store().shards() > 1) return call();
     const Model before = model_;
     const bool undo = number(3) == 0;
     try {

@@ -165,7 +165,7 @@ ENGINE_TEST("a waiter that is cancelled leaves no trace, and the one behind it m
   }
 }
 
-ENGINE_TEST("a stop request ends a wait for a store that is busy, too") {
+STORE_TEST("a stop request ends a wait for a store that is busy, too") {
   cache.transact([&](Transaction& transaction) {
     transaction.set("keeps", "the store");
     std::stop_source stop;
@@ -180,7 +180,7 @@ ENGINE_TEST("a stop request ends a wait for a store that is busy, too") {
   CHECK(locks(cache).empty());
 }
 
-ENGINE_TEST("a try on a busy store is false, not a Timeout") {
+STORE_TEST("a try on a busy store is false, not a Timeout") {
   cache.transact([&](Transaction& transaction) {
     transaction.set("keeps", "the store");
     auto trying = std::async(std::launch::async, [&] { return SyncLock(cache, "k").try_lock(); });

@@ -217,7 +217,7 @@ ENGINE_TEST("records changed in a transaction are seen by others when it commits
   }
 }
 
-ENGINE_TEST("a call on records waits for a transaction until its own deadline") {
+STORE_TEST("a call on records waits for a transaction until its own deadline") {
   Store& store = this->store();
   add(store, "k", "v");
   store.begin();

@@ -16,23 +16,23 @@ struct Undo : std::runtime_error {
 }  // namespace
 
 ENGINE_TEST("a transaction stores all that its body did, and returns what that returns") {
-  cache.set("old", "1");
+  cache.set("{t}old", "1");
   CHECK(cache.transact([](Transaction& transaction) {
-    transaction.set("a", "1", {.tags = "t"});
-    CHECK(transaction.add("b", "2"));
-    CHECK_FALSE(transaction.add("a", "3"));
-    CHECK(transaction.replace("b", "2", "3"));
-    CHECK(transaction.pop("old") == "1");
-    CHECK(transaction.touch("b", 1h));
-    return transaction.incr("n", 5);
+    transaction.set("{t}a", "1", {.tags = "t"});
+    CHECK(transaction.add("{t}b", "2"));
+    CHECK_FALSE(transaction.add("{t}a", "3"));
+    CHECK(transaction.replace("{t}b", "2", "3"));
+    CHECK(transaction.pop("{t}old") == "1");
+    CHECK(transaction.touch("{t}b", 1h));
+    return transaction.incr("{t}n", 5);
   }) == 5);
-  CHECK(cache.get("a") == "1");
-  CHECK(cache.entry("b").value().expires.has_value());
-  CHECK(cache.get("b") == "3");
-  check_keys(cache, {"a", "b", "n"});
+  CHECK(cache.get("{t}a") == "1");
+  CHECK(cache.entry("{t}b").value().expires.has_value());
+  CHECK(cache.get("{t}b") == "3");
+  check_keys(cache, {"{t}a", "{t}b", "{t}n"});
 }
 
-ENGINE_TEST("a body that throws changes nothing, whatever it had done") {
+STORE_TEST("a body that throws changes nothing, whatever it had done") {
   const auto fill = [&] {
     cache.set("a", "1", {.expire = 1h, .tags = {"t", "u"}});
     cache.set("b", "2", {.tags = "t"});
@@ -98,7 +98,7 @@ ENGINE_TEST("a body that throws changes nothing, whatever it had done") {
   CHECK(cache.get("after") == "works");
 }
 
-ENGINE_TEST("settings that were undone are not in force") {
+STORE_TEST("settings that were undone are not in force") {
   CHECK_THROWS_AS(cache.transact([&](Transaction& transaction) {
     cache.configure([](Settings& settings) { settings = {.size_limit = 1, .policy = Policy::none}; });
     CHECK(cache.settings().size_limit == 1);
@@ -112,7 +112,7 @@ ENGINE_TEST("settings that were undone are not in force") {
   CHECK(cache.contains("k"));
 }
 
-ENGINE_TEST("a transaction sees its own writes, in every read, and nobody else does") {
+STORE_TEST("a transaction sees its own writes, in every read, and nobody else does") {
   cache.set("k", "old", {.tags = "t"});
   cache.set("gone", "old");
   cache.transact([&](Transaction& transaction) {
@@ -169,7 +169,7 @@ ENGINE_TEST("readers never wait for a transaction") {
   });
 }
 
-ENGINE_TEST(
+STORE_TEST(
     "other writers wait for a transaction until their deadline, then Timeout, and nothing is changed") {
   Subject quick = another({.timeout = 50ms});
   quick.cache.set("k", "v", {.tags = "t"});
@@ -213,7 +213,8 @@ ENGINE_TEST("other writers go on when the transaction has ended") {
     patient.cache.transact([&](Transaction& transaction) {
       inside = true;
       transaction.set("mine", "v");
-      if (round == 0) CHECK(writers[0].wait_for(30ms) == std::future_status::timeout);
+      const bool one = patient.store().shards() == 1;
+      if (round == 0 && one) CHECK(writers[0].wait_for(30ms) == std::future_status::timeout);
       std::this_thread::sleep_for(1ms);
       CHECK(cache.size() == 0);
     });
@@ -246,15 +247,15 @@ ENGINE_TEST("a thread with one transaction after another keeps nobody out") {
 ENGINE_TEST("a transaction inside a transaction is part of it") {
   SUBCASE("all is stored when the outer one ends") {
     cache.transact([&](Transaction& transaction) {
-      transaction.set("outer", "1");
-      cache.transact([](Transaction& inner) { inner.set("inner", "2"); });
-      CHECK_FALSE(elsewhere([&] { return cache.contains("inner"); }));
+      transaction.set("{t}outer", "1");
+      cache.transact([](Transaction& inner) { inner.set("{t}inner", "2"); });
+      CHECK_FALSE(elsewhere([&] { return cache.contains("{t}inner"); }));
     });
-    check_keys(cache, {"outer", "inner"});
+    check_keys(cache, {"{t}outer", "{t}inner"});
   }
   SUBCASE("a throw of the outer one undoes the inner one") {
     CHECK_THROWS_AS(cache.transact([&](Transaction&) {
-      cache.transact([](Transaction& inner) { inner.set("inner", "2"); });
+      cache.transact([](Transaction& inner) { inner.set("{t}inner", "2"); });
       throw Undo();
     }),
                     Undo);
@@ -262,9 +263,9 @@ ENGINE_TEST("a transaction inside a transaction is part of it") {
   }
   SUBCASE("a throw of the inner one that is swallowed is Misuse at the end, and nothing is stored") {
     CHECK_THROWS_AS(cache.transact([&](Transaction& transaction) {
-      transaction.set("outer", "1");
+      transaction.set("{t}outer", "1");
       CHECK_THROWS_AS(cache.transact([](Transaction&) { throw Undo(); }), Undo);
-      CHECK_THROWS_AS(transaction.set("late", "1"), Misuse);
+      CHECK_THROWS_AS(transaction.set("{t}late", "1"), Misuse);
     }),
                     Misuse);
     check_keys(cache, {});
@@ -275,18 +276,18 @@ ENGINE_TEST("a transaction inside a transaction is part of it") {
 
 ENGINE_TEST("a failure that changed nothing may be swallowed, one that is Full may not") {
   cache.transact([&](Transaction& transaction) {
-    transaction.set("text", "v");
-    CHECK_THROWS_AS(transaction.incr("text"), WrongType);
-    CHECK_THROWS_AS(transaction.set("k", "v", {.tags = ""}), InvalidArgument);
+    transaction.set("{k}text", "v");
+    CHECK_THROWS_AS(transaction.incr("{k}text"), WrongType);
+    CHECK_THROWS_AS(transaction.set("{k}", "v", {.tags = ""}), InvalidArgument);
   });
-  CHECK(cache.contains("text"));
+  CHECK(cache.contains("{k}text"));
   cache.configure([](Settings& settings) { settings = {.size_limit = 1, .policy = Policy::none}; });
   CHECK_THROWS_AS(cache.transact([&](Transaction& transaction) {
-    transaction.erase("text");
-    CHECK_THROWS_AS(transaction.set("k", "v"), Full);
+    transaction.erase("{k}text");
+    CHECK_THROWS_AS(transaction.set("{k}", "v"), Full);
   }),
                   Misuse);
-  CHECK(cache.contains("text"));
+  CHECK(cache.contains("{k}text"));
 }
 
 ENGINE_TEST("begin, commit and rollback count their levels") {
@@ -321,12 +322,12 @@ ENGINE_TEST("begin, commit and rollback count their levels") {
 ENGINE_TEST("two transactions at once are as one after the other") {
   constexpr int kAccounts = 5;
   constexpr int kTransfers = 100;
-  for (int i = 0; i < kAccounts; ++i) cache.set("account" + std::to_string(i), "100");
+  for (int i = 0; i < kAccounts; ++i) cache.set("{bank}" + std::to_string(i), "100");
   const auto total = [&] {
     return cache.transact([&](Transaction& transaction) {
       std::int64_t sum = 0;
       for (int i = 0; i < kAccounts; ++i)
-        sum += std::stoll(transaction.get("account" + std::to_string(i)).value());
+        sum += std::stoll(transaction.get("{bank}" + std::to_string(i)).value());
       return sum;
     });
   };
@@ -336,8 +337,8 @@ ENGINE_TEST("two transactions at once are as one after the other") {
       for (int i = 0; i < kTransfers; ++i) {
         try {
           cache.transact([&](Transaction& transaction) {
-            const std::string from = "account" + std::to_string((i + thread) % kAccounts);
-            const std::string to = "account" + std::to_string((i * 7 + thread + 1) % kAccounts);
+            const std::string from = "{bank}" + std::to_string((i + thread) % kAccounts);
+            const std::string to = "{bank}" + std::to_string((i * 7 + thread + 1) % kAccounts);
             transaction.incr(from, -1);
             if (i % 10 == 9) throw Undo();
             transaction.incr(to, 1);

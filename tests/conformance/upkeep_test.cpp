@@ -7,12 +7,6 @@ namespace {
 
 struct Stop {};
 
-void store_many(Cache& cache, int count) {
-  cache.transact([&](Transaction& transaction) {
-    for (int i = 0; i < count; ++i) transaction.set("k" + std::to_string(i), "v", {.tags = "t"});
-  });
-}
-
 }  // namespace
 
 ENGINE_TEST("compact removes what has expired and nothing else") {
@@ -44,7 +38,7 @@ ENGINE_TEST("a backup is a file, or refused by an engine that is in memory alone
 ENGINE_TEST("evict and clear tell how many went, and stop when they are told to") {
   for (const bool clear : {false, true}) {
     CAPTURE(clear);
-    store_many(cache, 1000);
+    store_numbered(cache, 1000, "k", {.tags = "t"});
     const auto remove = [&](const OnProgress& on_progress) {
       return clear ? cache.clear(on_progress) : cache.evict("t", Match::any, on_progress);
     };

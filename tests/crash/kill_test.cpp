@@ -42,24 +42,30 @@ std::size_t large_values(const Cache& cache) {
   return count;
 }
 
-}  // namespace
+/// Where the databases of a cache are.
+std::vector<std::filesystem::path> shard_directories(const std::filesystem::path& cache,
+                                                     std::uint32_t shards) {
+  std::vector<std::filesystem::path> all{cache};
+  for (std::uint32_t i = 1; i < shards; ++i) all.push_back(cache / ("shard-0" + std::to_string(i)));
+  return all;
+}
 
-TEST_SUITE_BEGIN("process");
-
-TEST_CASE_FIXTURE(
-    OneCache,
-    "a writer that is killed at a random moment has lost nothing that it acknowledged, and no lock stays") {
+/// Kills a writer again and again, in a cache of so many shards, and looks at what it has left.
+void kill_writers(std::uint32_t shards, int kills) {
+  const TempDir dir;
+  const std::string path = dir / "cache";
+  { const Cache made(path, {.shards = shards}); }
+  const std::vector<std::filesystem::path> directories = shard_directories(path, shards);
   const std::uint64_t seed = new_seed();
   CAPTURE(seed);
   std::mt19937_64 random(seed);
   std::uint64_t last_fence = 0;
   std::uint64_t acknowledged = 0;
-  const int kills = rounds(200);
   for (int round = 0; round < kills; ++round) {
     CAPTURE(round);
     const std::string prefix = "r" + std::to_string(round) + ":";
     const std::uint64_t own_seed = seed + static_cast<unsigned>(round);
-    Worker worker({"writer", path(), std::to_string(own_seed), prefix});
+    Worker worker({"writer", path, std::to_string(own_seed), prefix});
     const std::string first = worker.line();
     REQUIRE(first.starts_with("fence "));
     const std::uint64_t fence = std::stoull(first.substr(6));
@@ -77,7 +83,7 @@ TEST_CASE_FIXTURE(
       ++done;
     }
     acknowledged += done;
-    Cache again(path(), {.timeout = 5s});
+    Cache again(path, {.timeout = 5s});
     const Model found = stored(again, prefix);
     std::string wrong = difference(expected, found);
     if (!wrong.empty()) {
@@ -93,9 +99,11 @@ TEST_CASE_FIXTURE(
     CHECK(lock.previous_owner_died());
     CHECK(lock.fence() > fence);
     if (round % 20 == 0 || round == kills - 1) {
-      CHECK(integrity(dir / "cache") == "ok");
+      for (const auto& one : directories) CHECK(integrity(one) == "ok");
       again.expire();  // sweeps what the killed have left of files
-      CHECK(value_files(dir / "cache") == large_values(again));
+      std::size_t files = 0;
+      for (const auto& one : directories) files += value_files(one);
+      CHECK(files == large_values(again));
       for (const Problem& problem : again.check().problems) FAIL_CHECK(problem.text);
       again.clear();
     }
@@ -103,6 +111,19 @@ TEST_CASE_FIXTURE(
   }
   MESSAGE(kills << " kills, " << acknowledged << " acknowledged writes, seed " << seed);
   CHECK(acknowledged > static_cast<std::uint64_t>(kills));
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("process");
+
+TEST_CASE(
+    "a writer that is killed at a random moment has lost nothing that it acknowledged, and no lock stays") {
+  kill_writers(1, rounds(200));
+}
+
+TEST_CASE("a writer to four shards that is killed has lost nothing that it acknowledged either") {
+  kill_writers(4, rounds(100));
 }
 
 TEST_CASE("processes that are killed while they make a cache leave one that others can use") {

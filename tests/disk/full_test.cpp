@@ -8,6 +8,7 @@
 #include "board/layout.hpp"
 #include "cache/state.hpp"
 #include "dcache/lock.hpp"
+#include "dcache/queue.hpp"
 #include "dcache/store.hpp"
 #include "disk/small_disk.hpp"
 #include "support/database.hpp"
@@ -208,6 +209,36 @@ TEST_CASE("after opening anew on a full disk locks work, and much can be removed
     check_healthy(cache);
   }
   CHECK(integrity(path) == "ok");
+}
+
+TEST_CASE("on a full disk items are pulled and acked, in a cache of one shard and of several") {
+  for (const std::uint32_t shards : {1U, 4U}) {
+    CAPTURE(shards);
+    const SmallDisk disk("16m");
+    Cache cache(disk.path() / "cache", {.shards = shards});
+    // With four, in another shard than the locks.
+    std::string name = "jobs";
+    while (shards > 1 && cache.state()->store().shard_of(name) == 0) name += 'x';
+    Queue jobs(cache, name);
+    const auto fill_up_with = [&](std::size_t size) {
+      try {
+        for (;;) jobs.push(std::string(size, 'j'));
+      } catch (const Full&) {
+      }
+    };
+    fill_up_with(3000);
+    disk.fill();
+    fill_up_with(10);
+    const std::uint64_t before = jobs.size();
+    for (int i = 0; i < 50; ++i) CHECK(jobs.pull());
+    for (int i = 0; i < 50; ++i) {
+      auto item = jobs.lease();
+      REQUIRE(item);
+      CHECK(item->ack());
+    }
+    CHECK(jobs.size() == before - 100);
+    CHECK(cache.check().problems.empty());
+  }
 }
 
 TEST_CASE("a transaction that does not fit stores nothing") {

@@ -70,7 +70,7 @@ ENGINE_TEST("an index has its keys to itself and leaves others alone") {
 }
 
 ENGINE_TEST("a large index is cleared in steps") {
-  Index index(cache, "i");
+  Index index(cache, "{i}");
   cache.transact([&](Transaction&) {
     for (int i = 0; i < 450; ++i) index.set(std::to_string(i), "v");
   });

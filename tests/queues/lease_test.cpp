@@ -235,21 +235,21 @@ ENGINE_TEST("work and its ack are one step in a transaction") {
   queue.push("a");
   auto item = queue.lease();
   const auto fails = [&](Transaction& transaction) {
-    transaction.set("result", "half done");
+    transaction.set("{jobs}result", "half done");
     CHECK(item->ack());
     throw std::runtime_error("no");
   };
   CHECK_THROWS_AS(cache.transact(fails), std::runtime_error);
-  CHECK_FALSE(cache.get("result"));
+  CHECK_FALSE(cache.get("{jobs}result"));
   item = queue.lease();
   REQUIRE(item);
   CHECK(item->value() == "a");
   cache.transact([&](Transaction& transaction) {
-    transaction.set("result", "done");
+    transaction.set("{jobs}result", "done");
     CHECK(item->ack());
     CHECK_FALSE(elsewhere([&] { return queue.peek(); }));
   });
-  CHECK(cache.get("result") == "done");
+  CHECK(cache.get("{jobs}result") == "done");
   CHECK(queue.size() == 0);
   CHECK(locks(cache).empty());
   queue.push("b");

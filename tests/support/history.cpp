@@ -11,8 +11,10 @@ Operation operation(std::uint64_t seed, std::uint64_t i, const std::string& pref
   Operation result;
   result.kind = static_cast<Operation::Kind>(below(6));
   const bool counts = result.kind == Operation::Kind::incr;
-  result.key = prefix + (counts ? "count" : "key") + std::to_string(below(40));
-  result.other = prefix + "other" + std::to_string(below(40));
+  // Both keys of a pair are in one shard, whatever the number of shards.
+  const std::string place = '{' + std::to_string(below(40)) + '}';
+  result.key = prefix + (counts ? "count" : "key") + place;
+  result.other = prefix + "other" + std::to_string(below(40)) + place;
   // Mostly small, now and then so large that it takes pages, or a file, of its own.
   result.value = std::to_string(i) + std::string(below(8) == 0 ? below(100'000) : below(100), 'x');
   return result;

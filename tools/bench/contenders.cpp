@@ -139,7 +139,10 @@ class UpsertContender final : public Contender {
 
 class SetContender final : public Contender {
  public:
-  explicit SetContender(const std::filesystem::path& directory) : cache_(directory / "writes") {}
+  SetContender(const std::filesystem::path& directory, std::uint32_t shards,
+               dcache::Durability durability = dcache::Durability::normal)
+      : cache_(directory / ("writes" + std::to_string(shards)),
+               {.durability = durability, .shards = shards}) {}
   void lock() override { cache_.set(writes_.key(), writes_.value()); }
   void unlock() override {}
 
@@ -193,6 +196,16 @@ const char* name_of(Kind kind) noexcept {
       return "SQLite, busy timeout";
     case Kind::set:
       return "Cache::set";
+    case Kind::set4:
+      return "Cache::set, 4 shards";
+    case Kind::set8:
+      return "Cache::set, 8 shards";
+    case Kind::full:
+      return "synced, 1 shard";
+    case Kind::full4:
+      return "synced, 4 shards";
+    case Kind::full8:
+      return "synced, 8 shards";
     case Kind::exclusive:
       return "SyncLock";
     case Kind::writing:
@@ -220,7 +233,17 @@ std::unique_ptr<Contender> make_contender(Kind kind, const std::filesystem::path
     case Kind::upsert:
       return std::make_unique<UpsertContender>(directory);
     case Kind::set:
-      return std::make_unique<SetContender>(directory);
+      return std::make_unique<SetContender>(directory, 1);
+    case Kind::set4:
+      return std::make_unique<SetContender>(directory, 4);
+    case Kind::set8:
+      return std::make_unique<SetContender>(directory, 8);
+    case Kind::full:
+      return std::make_unique<SetContender>(directory, 1, dcache::Durability::full);
+    case Kind::full4:
+      return std::make_unique<SetContender>(directory, 4, dcache::Durability::full);
+    case Kind::full8:
+      return std::make_unique<SetContender>(directory, 8, dcache::Durability::full);
     case Kind::exclusive:
       return make_pair<dcache::SyncLock>(
           directory, [](auto& lock) { lock.lock(); }, [](auto& lock) { lock.unlock(); }, "exclusive");

@@ -20,6 +20,11 @@ enum class Kind {
   // For Role::write, where `lock` is all of it.
   upsert,     ///< SQLite with its own busy timeout
   set,        ///< Cache::set
+  set4,       ///< the same with 4 shards
+  set8,       ///< with 8
+  full,       ///< Cache::set with Durability::full
+  full4,      ///< the same with 4 shards
+  full8,      ///< with 8
   exclusive,  ///< SyncLock, locked and unlocked
   writing,    ///< the same of SyncRWLock
   shared,     ///< the same, shared

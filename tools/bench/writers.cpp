@@ -29,7 +29,8 @@ double p999_ms(const Fight& fight) {
 }  // namespace
 
 void measure_writers(const std::filesystem::path& directory, const FightOptions& options) {
-  constexpr std::array kKinds{Kind::upsert, Kind::set};
+  constexpr std::array kKinds{Kind::upsert, Kind::set,   Kind::set4, Kind::set8,
+                              Kind::full,   Kind::full4, Kind::full8};
   for (const std::size_t workers : options.workers) {
     std::printf(
         "\n%zu processes that write without pause, 128 bytes to 10,000 keys, %zu runs of %.1f s; medians\n\n",

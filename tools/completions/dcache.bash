@@ -23,7 +23,7 @@ _dcache_verbs=(
   'entry|key|'
   'tags||'
   'stats||'
-  'config|size_limit/policy text|'
+  'config|size_limit/policy/shards text|'
   'evict|tag ...|-a --all'
   'expire||'
   'cull||'

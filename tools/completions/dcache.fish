@@ -161,7 +161,7 @@ complete -c dcache -n '__dcache_no_verb lock' -a clear -d 'Remove a lock whose h
 
 # Arguments
 complete -c dcache -n '__dcache_first get set add pop touch incr ls entry' -a '(__dcache_names key)'
-complete -c dcache -n '__dcache_first config' -a 'size_limit policy'
+complete -c dcache -n '__dcache_first config' -a 'size_limit policy shards'
 complete -c dcache -n '__dcache_first backup restore export import' -F
 complete -c dcache -n '__dcache_verb delete' -a '(__dcache_names key)'
 complete -c dcache -n '__dcache_verb evict' -a '(__dcache_names tag)'

@@ -2,8 +2,10 @@
 //
 // The settings that are stored with a cache: config.
 #include <array>
+#include <charconv>
 #include <memory>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -23,6 +25,7 @@ using Times = Argument::Times;
 
 constexpr std::string_view kLimit = "size_limit";
 constexpr std::string_view kPolicy = "policy";
+constexpr std::string_view kShards = "shards";
 
 constexpr std::array<std::pair<Policy, std::string_view>, 5> kPolicies{{{Policy::sieve, "sieve"},
                                                                         {Policy::lru, "lru"},
@@ -35,10 +38,11 @@ constexpr std::uint64_t kLeastLimit = std::uint64_t{64} << 10;
 
 [[noreturn]] void refuse_key(const std::string& key) {
   std::string text = "unknown setting " + in_quotes(key, 80) + "; ";
-  if (const auto near = nearest(key, {kLimit, kPolicy})) {
+  if (const auto near = nearest(key, {kLimit, kPolicy, kShards})) {
     text.append("did you mean '").append(*near).append("'? ");
   }
-  throw UsageError(text + "there are " + std::string(kLimit) + " and " + std::string(kPolicy));
+  throw UsageError(text + "there are " + std::string(kLimit) + ", " + std::string(kPolicy) + " and " +
+                   std::string(kShards));
 }
 
 std::uint64_t to_limit(const std::string& text) {
@@ -72,19 +76,30 @@ Value shown_limit(const Context& context, std::uint64_t limit) {
   return context.for_programs() ? Value() : Value("none");
 }
 
-Record record_of(const Context& context, const Settings& settings) {
+std::uint32_t to_shards(const std::string& text) {
+  std::uint32_t shards = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), shards);
+  if (failed != std::errc{} || end != text.data() + text.size() || shards < 1 || shards > kMaxShards) {
+    throw UsageError("shards " + in_quotes(text, 80) + " is not a number from 1 to " +
+                     std::to_string(kMaxShards));
+  }
+  return shards;
+}
+
+Record record_of(const Context& context, const Settings& settings, std::uint64_t shards) {
   return {{kLimit, shown_limit(context, settings.size_limit)},
-          {kPolicy, std::string(name_of(settings.policy))}};
+          {kPolicy, std::string(name_of(settings.policy))},
+          {kShards, shards}};
 }
 
 int show(Context& context, const std::optional<std::string>& key) {
-  const Settings settings = context.open(Context::Missing::fail).settings();
-  const Record all = record_of(context, settings);
+  const Cache cache = context.open(Context::Missing::fail);
+  const Record all = record_of(context, cache.settings(), cache.shards());
   if (!key) {
     context.show(all);
     return kDone;
   }
-  const Field& field = *key == kLimit ? all[0] : all[1];
+  const Field& field = *key == kLimit ? all[0] : *key == kPolicy ? all[1] : all[2];
   if (context.for_programs()) {
     context.show({field});
   } else {
@@ -93,7 +108,15 @@ int show(Context& context, const std::optional<std::string>& key) {
   return kDone;
 }
 
+/// Makes a cache, or looks that it was made so.
+int make(Context& context, std::uint32_t shards) {
+  const Cache cache = context.open(Context::Missing::make, shards);
+  context.tell(record_of(context, cache.settings(), cache.shards()), "");
+  return kDone;
+}
+
 int change(Context& context, const std::string& key, const std::string& value) {
+  if (key == kShards) return make(context, to_shards(value));
   Settings wanted;
   if (key == kLimit) {
     wanted.size_limit = to_limit(value);
@@ -101,6 +124,12 @@ int change(Context& context, const std::string& key, const std::string& value) {
     wanted.policy = to_policy(value);
   }
   Cache cache = context.open(Context::Missing::make);
+  if (const std::uint64_t least = kLeastLimit * cache.shards();
+      wanted.size_limit != 0 && wanted.size_limit < least) {
+    throw UsageError("size_limit " + in_quotes(value, 80) + " is too small for " +
+                     std::to_string(cache.shards()) + " shards: give " + short_size(least) +
+                     " or more, or none");
+  }
   Settings now;
   cache.configure([&](Settings& settings) {
     if (key == kLimit) {
@@ -110,7 +139,7 @@ int change(Context& context, const std::string& key, const std::string& value) {
     }
     now = settings;
   });
-  context.tell(record_of(context, now), "");
+  context.tell(record_of(context, now, cache.shards()), "");
   if (now.size_limit > 0 && cache.bytes() > now.size_limit) {
     context.note("the cache has " + short_size(cache.bytes()) + ", more than its limit of " +
                  short_size(now.size_limit) +
@@ -148,6 +177,9 @@ Command build_config() {
               "              since it was last passed over; lru, what was read longest ago; lfu,\n"
               "              what was read least often; oldest, what was inserted first; or none,\n"
               "              and what does not fit is refused\n"
+              "  shards      of how many databases the cache is made, 1 (default) to 64, for\n"
+              "              when many processes write more than one takes; given when it is\n"
+              "              made, and never changed\n"
               "\n"
               "A lower limit removes nothing by itself: the next write does, or `dcache cull`.\n"
               "The cache is made if it is missing and a setting is changed.",
@@ -155,11 +187,14 @@ Command build_config() {
               "  dcache config\n"
               "  dcache config size_limit 500M && dcache cull\n"
               "  dcache config size_limit none\n"
-              "  dcache config policy --plain\n",
+              "  dcache config policy --plain\n"
+              "  dcache --dir new config shards 4\n",
           .arguments = {positional("SETTING", given->key, Times::optional, "which one"),
                         positional("VALUE", given->value, Times::optional, "what it becomes")},
           .run = [given](Context& context) -> int {
-            if (given->key && *given->key != kLimit && *given->key != kPolicy) refuse_key(*given->key);
+            const bool known =
+                !given->key || *given->key == kLimit || *given->key == kPolicy || *given->key == kShards;
+            if (!known) refuse_key(*given->key);
             return given->value ? change(context, *given->key, *given->value) : show(context, given->key);
           }};
 }

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <system_error>
+#include <utility>
 
 #include "dcache/error.hpp"
 #include "errors.hpp"
@@ -96,12 +97,14 @@ std::vector<Argument> global_options(Globals& globals) {
 
 std::string Context::directory() const { return find_place(globals_).directory; }
 
-Cache Context::open(Missing missing) const {
+Cache Context::open(Missing missing, std::uint32_t shards) const {
   const Place place = find_place(globals_);
   const fs::path directory(place.directory);
   const bool existed = has_database(directory);
   try {
-    return Cache::open(place.directory, open_options(globals_, place, missing));
+    Options options = open_options(globals_, place, missing);
+    options.shards = shards;
+    return Cache::open(place.directory, std::move(options));
   } catch (const NotACache& error) {
     if (has_database(directory)) throw;
     // Where we may not look, nothing seems to be.

@@ -3,6 +3,7 @@
 // What every verb works with: the options that all of them share, the cache, and where to write.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -40,7 +41,8 @@ class Context {
   enum class Missing { fail, make };
   /// Opens the cache that the options, the environment or the custom name. Throws Failure with the code that
   /// tells a missing cache from a foreign one and from one that cannot be made.
-  [[nodiscard]] Cache open(Missing missing) const;
+  /// With `shards` it must be of as many.
+  [[nodiscard]] Cache open(Missing missing, std::uint32_t shards = 0) const;
   /// Makes that cache from a backup. Throws likewise.
   [[nodiscard]] Cache restore(const std::string& file, const OnProgress& on_progress) const;
 

@@ -118,6 +118,7 @@ Command build_stats() {
             context.show({{"directory", cache.directory().native()},
                           {"engine", stats.engine},
                           {"board", stats.board},
+                          {"shards", stats.shards},
                           {"entries", stats.entries},
                           {"expired", stats.expired},
                           {"tags", stats.tags},

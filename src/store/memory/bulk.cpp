@@ -27,6 +27,12 @@ bool has_all(const Item& item, const std::vector<std::string>& tags) {
   return std::all_of(tags.begin(), tags.end(), [&](const std::string& tag) { return item.has_tag(tag); });
 }
 
+/// Whether a value was stored behind `newest` or after `start`. One of a later time than now was stored
+/// before the clock was set back.
+bool is_newer(const Item& item, std::uint64_t newest, Timestamp start) {
+  return item.version > newest || (item.stored > start && item.stored <= platform::now());
+}
+
 /// Calls `take(found)` for what the writer sees of what has expired, until that returns false.
 template <class Take>
 void walk_expired(const Table& values, Timestamp now, Take take) {
@@ -73,7 +79,8 @@ std::uint64_t MemoryStore::in_steps(FunctionRef<More(Table&, std::uint64_t&)> so
   return removed;
 }
 
-std::uint64_t MemoryStore::evict(const Tags& tags, Match match, const OnProgress& on_progress) {
+std::uint64_t MemoryStore::evict(const Tags& tags, Match match, Timestamp start,
+                                 const OnProgress& on_progress) {
   const std::vector<std::string>& names = tags.names();
   if (names.empty()) return 0;
   std::uint64_t newest = 0;
@@ -91,7 +98,8 @@ std::uint64_t MemoryStore::evict(const Tags& tags, Match match, const OnProgress
         for (const std::uint64_t place : places) {
           after = place;
           const Table::Found found = values.at(place, View::writer);
-          if (found.item == nullptr || found.item->version > newest || !found.item->has_tag(names[at]))
+          if (found.item == nullptr || is_newer(*found.item, newest, start) ||
+              !found.item->has_tag(names[at]))
             continue;
           if (match == Match::all && !has_all(*found.item, names)) continue;
           values.erase(*found.key);
@@ -104,7 +112,7 @@ std::uint64_t MemoryStore::evict(const Tags& tags, Match match, const OnProgress
       on_progress);
 }
 
-std::uint64_t MemoryStore::clear(const OnProgress& on_progress) {
+std::uint64_t MemoryStore::clear(Timestamp start, const OnProgress& on_progress) {
   std::uint64_t newest = 0;
   {
     platform::MutexLock lock(mutex_);
@@ -117,7 +125,7 @@ std::uint64_t MemoryStore::clear(const OnProgress& on_progress) {
           if (place > newest) return More::no;
           after = place;
           const Table::Found found = values.at(place, View::writer);
-          if (found.item == nullptr || found.item->version > newest) continue;
+          if (found.item == nullptr || is_newer(*found.item, newest, start)) continue;
           values.erase(*found.key);
           ++removed;
         }
@@ -157,7 +165,7 @@ void MemoryStore::sweep_now_and_then(Timestamp now) {
 
 std::uint64_t MemoryStore::cull() {
   const std::uint64_t expired = expire();
-  const Settings now = settings();
+  const Settings now = own_part(settings());
   if (now.size_limit == 0 || now.policy == Policy::none) return expired;
   // Runs under the mutex, as all that in_steps is given.
   return expired + in_steps([&](Table& values, std::uint64_t& removed) DCACHE_TSA(no_thread_safety_analysis) {
@@ -178,7 +186,7 @@ std::uint64_t MemoryStore::cull() {
 }
 
 board::Visits* MemoryStore::visits() {
-  const Settings& settings = *contents_.settings.seen(View::writer);
+  const Settings settings = own_part(*contents_.settings.seen(View::writer));
   if (settings.size_limit == 0 || !board::goes_by_visits(settings.policy)) return nullptr;
   const std::size_t slots = board::Visits::slots_for(settings.policy, settings.size_limit);
   if (visits_ == nullptr || visits_->policy() != settings.policy || visits_->slots() != slots)
@@ -199,9 +207,11 @@ Table::Places MemoryStore::candidates(board::Visits& visits) const {
     return next;
   }
   Table::Places sample;
+  const Table::Places oldest = values.beyond(0, Table::Direction::up, 1);
+  const std::uint64_t first = oldest.empty() ? 0 : oldest.front() - 1;
   for (int run = 0; run < board::kRunsASample; ++run) {
     for (const std::uint64_t place :
-         values.beyond(board::random_place(values.newest()), Table::Direction::up, board::kPlacesARun))
+         values.beyond(board::random_place(first, values.newest()), Table::Direction::up, board::kPlacesARun))
       sample.push_back(place);
   }
   return sample;
@@ -237,7 +247,7 @@ void MemoryStore::walk_least_used(Enough enough, Take take) {
 std::vector<std::string_view> MemoryStore::victims(std::string_view key, const Item& item, Timestamp now) {
   std::vector<std::string_view> to_go;
   std::set<std::string_view> taken;
-  const Settings settings = *contents_.settings.seen(View::writer);
+  const Settings settings = own_part(*contents_.settings.seen(View::writer));
   if (settings.size_limit == 0) return to_go;
   const Table& values = contents_.values;
   const std::uint64_t needed = cost(key, item);
@@ -306,6 +316,11 @@ void MemoryStore::change_settings(FunctionRef<void(Settings&)> change) {
   }
 }
 
+std::vector<std::string> MemoryStore::tags() {
+  platform::MutexLock lock(mutex_);
+  return contents_.values.tags(view());
+}
+
 Stats MemoryStore::stats() {
   const Timestamp now = platform::now();
   Stats stats;
@@ -321,7 +336,7 @@ Stats MemoryStore::stats() {
       if (!stats.oldest || item->stored < *stats.oldest) stats.oldest = item->stored;
       if (!stats.newest || item->stored > *stats.newest) stats.newest = item->stored;
     }
-    stats.tags = contents_.values.tags(view());
+    stats.tags = contents_.values.tags(view()).size();
     if (const auto locks = contents_.records.find(Space::locks); locks != contents_.records.end()) {
       const auto& rows = locks->second.rows();
       stats.locks = static_cast<std::uint64_t>(std::count_if(

@@ -44,8 +44,8 @@ class MemoryStore final : public Store {
   std::unique_ptr<Scan> scan(const EntryFilter& filter) override;
   std::vector<std::string> keys(std::string_view low, std::string_view high, Direction direction,
                                 std::size_t limit) override;
-  std::uint64_t evict(const Tags& tags, Match match, const OnProgress& on_progress) override;
-  std::uint64_t clear(const OnProgress& on_progress) override;
+  std::uint64_t evict(const Tags& tags, Match match, Timestamp start, const OnProgress& on_progress) override;
+  std::uint64_t clear(Timestamp start, const OnProgress& on_progress) override;
   std::uint64_t expire() override;
   std::uint64_t cull() override;
   std::uint64_t size() override;
@@ -53,6 +53,7 @@ class MemoryStore final : public Store {
   Settings settings() override;
   void change_settings(FunctionRef<void(Settings&)> change) override;
   Stats stats() override;
+  std::vector<std::string> tags() override;
 
   std::optional<std::string> record(Space space, std::string_view key) override;
   bool add_record(Space space, std::string_view key, FunctionRef<std::string(std::uint64_t)> make,

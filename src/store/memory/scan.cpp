@@ -47,7 +47,11 @@ class MemoryScan final : public Scan {
       look(store_.contents_.values, store_.view(), found);
     }
     page.reserve(found.size());
-    for (const auto& [key, item] : found) page.push_back(entry_of(key, item, filter_.values));
+    places_.clear();
+    for (const auto& [key, item] : found) {
+      page.push_back(entry_of(key, item, filter_.values));
+      places_.push_back(static_cast<std::int64_t>(item.place));
+    }
   }
 
  private:

@@ -52,13 +52,16 @@ std::uint64_t Table::expired(Timestamp now, View view) const {
   return number;
 }
 
-std::uint64_t Table::tags(View view) const {
-  return static_cast<std::uint64_t>(std::count_if(by_tag_.begin(), by_tag_.end(), [&](const auto& tag) {
-    return std::any_of(tag.second.begin(), tag.second.end(), [&](std::uint64_t place) {
+std::vector<std::string> Table::tags(View view) const {
+  std::vector<std::string> used;
+  for (const auto& [tag, places] : by_tag_) {
+    const bool in_use = std::any_of(places.begin(), places.end(), [&, &name = tag](std::uint64_t place) {
       const Item* const item = at(place, view).item;
-      return item != nullptr && item->has_tag(tag.first);
+      return item != nullptr && item->has_tag(name);
     });
-  }));
+    if (in_use) used.push_back(tag);
+  }
+  return used;
 }
 
 Table::Places Table::beyond(std::uint64_t place, Direction direction, std::size_t limit) const {
@@ -92,7 +95,9 @@ std::vector<Table::Expiry> Table::expiring_beyond(const Expiry& seen, Timestamp 
 
 void Table::put(std::string_view key, Item item) {
   const Item* const old = find(key, View::writer);
-  item.version = ++newest_;
+  // By the clock, so that places of several stores can be compared.
+  const std::int64_t now = std::max<std::int64_t>(item.stored.unix_nanoseconds(), 0);
+  item.version = newest_ = std::max(newest_ + 1, static_cast<std::uint64_t>(now));
   item.place = old != nullptr ? old->place : item.version;
   write(key, std::move(item));
 }

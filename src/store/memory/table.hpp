@@ -60,7 +60,7 @@ class Table {
     return view == View::writer ? pending_ : committed_;
   }
   [[nodiscard]] std::uint64_t expired(Timestamp now, View view) const;
-  [[nodiscard]] std::uint64_t tags(View view) const;
+  [[nodiscard]] std::vector<std::string> tags(View view) const;
   /// The version of the newest value; all that are stored later have a higher one, and so do their places.
   [[nodiscard]] std::uint64_t newest() const noexcept { return newest_; }
 

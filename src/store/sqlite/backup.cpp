@@ -6,7 +6,7 @@
 
 #include "dcache/bytes.hpp"
 #include "dcache/error.hpp"
-#include "platform/process.hpp"
+#include "store/backup_file.hpp"
 #include "store/sqlite/errors.hpp"
 #include "store/sqlite/fences.hpp"
 #include "store/sqlite/query.hpp"
@@ -59,54 +59,6 @@ void verify_structure(Connection& backup, const std::string& path) {
   Query check(backup, "PRAGMA integrity_check(1)", "look for damage");
   if (check.next() && check->bytes(0) != "ok") throw_database_damaged(path, check->bytes(0));
 }
-
-/// The file's place, checked: absolute and without symbolic links but for the name itself.
-fs::path checked_place(const fs::path& file, bool overwrite) {
-  if (file.empty() || !file.has_filename()) {
-    throw InvalidArgument("a backup needs the name of a file, not " + shown(file));
-  }
-  const fs::path place = platform::real_directory(file.parent_path()) / file.filename();
-  const platform::FileType type = platform::file_info(place).type;
-  if (type == platform::FileType::directory) {
-    throw InvalidArgument(shown(file) + " is a directory; a backup is one file: give its name");
-  }
-  if (!overwrite && type != platform::FileType::missing) {
-    throw AlreadyExists(shown(file) +
-                        " is there already and was left as it is; choose another name, or "
-                        "set BackupOptions::overwrite");
-  }
-  return place;
-}
-
-/// A file that goes unless it gets its name.
-class Temporary {
- public:
-  explicit Temporary(fs::path path) : path_(std::move(path)) { platform::create_file(path_); }
-  Temporary(const Temporary&) = delete;
-  Temporary& operator=(const Temporary&) = delete;
-  ~Temporary() {
-    if (!path_.empty() && fork_generation_ == platform::fork_generation()) platform::remove_file(path_);
-  }
-
-  [[nodiscard]] const fs::path& path() const noexcept { return path_; }
-
-  /// To the disk, and to its name.
-  void place(const fs::path& at, bool overwrite) {
-    platform::File file;
-    if (!file.open(path_.native())) throw IoError("the copy in " + shown(path_) + " was removed meanwhile");
-    file.sync();
-    file.close();
-    if (overwrite ? !platform::rename_file(path_, at) : !platform::rename_new(path_, at)) {
-      throw AlreadyExists(shown(at) + " could not be made: something of that name is in the way");
-    }
-    path_.clear();
-    platform::sync_directory(at.parent_path());
-  }
-
- private:
-  fs::path path_;
-  const std::uint64_t fork_generation_ = platform::fork_generation();
-};
 
 }  // namespace
 
@@ -201,7 +153,7 @@ void SqliteStore::backup(const fs::path& file, const BackupOptions& options) {
     const std::uint64_t bytes_to_copy = std::max<std::uint64_t>(bytes(), 1);
     const std::uint64_t total = 2 * bytes_to_copy;
     try {
-      Temporary temporary(place.parent_path() / (".dcache-" + platform::random_id()));
+      Temporary temporary(place);
       const std::string path = temporary.path().native();
       {
         Connection copy(path, Connection::Role::reader, options_, deadline_from_now());

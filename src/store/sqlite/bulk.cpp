@@ -52,8 +52,8 @@ std::optional<Timestamp> time_of(Query& query, int column) {
 
 /// Whether a row was stored after `start`. One of a later time than now was stored before the clock was set
 /// back.
-bool stored_between(std::int64_t start, std::int64_t stored) {
-  return stored > start && stored <= platform::now().unix_nanoseconds();
+bool stored_after(Timestamp start, std::int64_t stored) {
+  return stored > start.unix_nanoseconds() && stored <= platform::now().unix_nanoseconds();
 }
 
 }  // namespace
@@ -105,8 +105,8 @@ std::uint64_t SqliteStore::in_steps(
   return removed;
 }
 
-std::uint64_t SqliteStore::evict(const Tags& tags, Match match, const OnProgress& on_progress) {
-  const std::int64_t start = platform::now().unix_nanoseconds();
+std::uint64_t SqliteStore::evict(const Tags& tags, Match match, Timestamp start,
+                                 const OnProgress& on_progress) {
   const std::vector<std::string>& names = tags.names();
   // With `all`, whatever is selected has the first tag; the others are looked up in the row itself.
   const std::size_t to_walk = match == Match::all ? 1 : names.size();
@@ -125,7 +125,7 @@ std::uint64_t SqliteStore::evict(const Tags& tags, Match match, const OnProgress
         }
         for (const Selected& selected : rows) {
           advance(walk.after, selected.row.id, connection);
-          if (stored_between(start, selected.stored) ||
+          if (stored_after(start, selected.stored) ||
               (match == Match::all && !has_all(selected.row.tags, names)))
             continue;
           erase_row(connection, selected.row);
@@ -138,8 +138,7 @@ std::uint64_t SqliteStore::evict(const Tags& tags, Match match, const OnProgress
       on_progress);
 }
 
-std::uint64_t SqliteStore::clear(const OnProgress& on_progress) {
-  const std::int64_t start = platform::now().unix_nanoseconds();
+std::uint64_t SqliteStore::clear(Timestamp start, const OnProgress& on_progress) {
   const std::int64_t last = last_id(*Read(*this));
   return in_steps(
       [&](Connection& connection, Walk& walk, std::int64_t rows_a_step, std::uint64_t& removed) {
@@ -151,7 +150,7 @@ std::uint64_t SqliteStore::clear(const OnProgress& on_progress) {
         }
         for (const Selected& selected : rows) {
           advance(walk.after, selected.row.id, connection);
-          if (stored_between(start, selected.stored)) continue;
+          if (stored_after(start, selected.stored)) continue;
           erase_row(connection, selected.row);
           ++removed;
         }
@@ -220,6 +219,14 @@ Stats SqliteStore::stats() {
   stats.wal_reset_bug = checkpoints_need_guard_;
   stats.engine = std::string("SQLite ") + sqlite3_libversion();
   return stats;
+}
+
+std::vector<std::string> SqliteStore::tags() {
+  std::vector<std::string> found;
+  Read read(*this);
+  Query row(*read, "SELECT DISTINCT tag FROM tags", "list tags");
+  while (row.next()) found.emplace_back(row->bytes(0));
+  return found;
 }
 
 }  // namespace dcache::store::sqlite

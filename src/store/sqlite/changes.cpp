@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Storing, changing and removing single values.
+#include <algorithm>
 #include <utility>
 
 #include "dcache/error.hpp"
@@ -61,6 +62,14 @@ std::optional<SqliteStore::Found> SqliteStore::find(Connection& connection, std:
                .file = std::string(row.bytes(3))};
 }
 
+/// Where the order of insertion goes on over several stores, ids are by the clock.
+void SqliteStore::bind_place(Statement& insert, int at, Connection& connection, std::int64_t now) const {
+  if (!has_siblings()) return;
+  Statement newest = connection.use(Sql::last_id);
+  const bool any = connection.step(newest, "find the newest value") && !newest.is_null(0);
+  insert.bind(at, any ? std::max(newest.number(0) + 1, now) : now);
+}
+
 void SqliteStore::erase_tags(Connection& connection, std::int64_t id, std::string_view packed_tags) {
   // A damaged list of tags leaves rows in `tags` that lead nowhere; they are passed over when they are met.
   for (const std::string& tag : unpack_tags(packed_tags).value_or(std::vector<std::string>{})) {
@@ -93,6 +102,7 @@ void SqliteStore::store_row(Connection& connection, std::string_view key, const 
       put.bind(1, old->id).bind(9, key);
     } else {
       put.bind(1, key);
+      bind_place(put, 9, connection, now);
     }
     bind_head(put, head, draft ? draft->hash() : hash_of(value.bytes));
     if (draft) {
@@ -160,6 +170,7 @@ bool SqliteStore::put(std::string_view key, const NewValue& value, Put mode) {
     put.bind(1, key);
     bind_head(put, head_of(key, value, now, {}, {}), hash_of(value.bytes));
     put.bind(6, value.bytes);
+    bind_place(put, 7, *write, now);
     write.changing();
     write->run(put, "store a value");
     if (sqlite3_changes64(write->handle()) == 1) {

@@ -120,7 +120,7 @@ CheckReport Check::run() {
 
 void Check::count() {
   Read read(store_);
-  report_.records = first_number(*read, "SELECT count(*) FROM records WHERE space <> 0");
+  report_.records = first_number(*read, "SELECT count(*) FROM records WHERE space IN (1, 2)");
   entries_ = first_number(*read, "SELECT count(*) FROM entries");
   total_ = 2 * entries_ + first_number(*read, "SELECT count(*) FROM entries WHERE file IS NOT NULL") +
            first_number(*read, "SELECT count(*) FROM tags");

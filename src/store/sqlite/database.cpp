@@ -159,7 +159,7 @@ bool check_tables(Connection& connection) {
 
 /// In one transaction, while the database still has a rollback journal: the header then
 /// tells what the file is as soon as it is anything.
-void make_tables(Connection& connection, const std::filesystem::path& directory) {
+void make_tables(Connection& connection, const std::filesystem::path& directory, MakeLayout layout) {
   connection.execute(("PRAGMA page_size=" + std::to_string(kPageBytes)).c_str(), "set the page size");
   connection.execute("BEGIN EXCLUSIVE", "make the tables");
   try {
@@ -176,6 +176,11 @@ void make_tables(Connection& connection, const std::filesystem::path& directory)
       connection.execute(meta.c_str(), "make the tables");
       // Nobody else knows the name yet.
       board::Board(directory, uuid, [] { return true; }).make_first();
+      if (const std::string text = layout(); !text.empty()) {
+        Query add(connection, "INSERT INTO records VALUES(?1, x'', ?2)", "make the tables");
+        add->bind(1, static_cast<std::int64_t>(Space::layout)).bind(2, std::string_view(text));
+        add.next();
+      }
     }
     connection.execute("COMMIT", "make the tables");
   } catch (...) {
@@ -200,7 +205,7 @@ void check_backup_header(const std::string& path) {
 }
 
 std::unique_ptr<Connection> open_database(const platform::Directory& directory, const Options& options,
-                                          Deadline deadline) {
+                                          Deadline deadline, MakeLayout layout) {
   const std::filesystem::path path = directory.path / "cache.db";
   platform::FileInfo info = platform::file_info(path);
   if (info.type == platform::FileType::missing) {
@@ -223,7 +228,7 @@ std::unique_ptr<Connection> open_database(const platform::Directory& directory, 
     if (options.create == Create::never) {
       throw NotACache("there is no cache in " + shown(directory.path.native()) + ": its cache.db is empty");
     }
-    make_tables(*connection, directory.path);
+    make_tables(*connection, directory.path, layout);
   }
   if (pragma_text(*connection, "PRAGMA journal_mode") != "wal") {
     for (Retry retry(deadline); pragma_text(*connection, "PRAGMA journal_mode=WAL") != "wal";) {
@@ -236,3 +241,11 @@ std::unique_ptr<Connection> open_database(const platform::Directory& directory, 
 }
 
 }  // namespace dcache::store::sqlite
+
+namespace dcache::store {
+
+bool is_sqlite_file(const std::filesystem::path& file) {
+  return sqlite::is_database(sqlite::read_header(file.native()));
+}
+
+}  // namespace dcache::store

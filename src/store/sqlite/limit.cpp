@@ -78,7 +78,7 @@ const Settings& SqliteStore::current_settings(Connection& connection) {
   std::uint32_t version = 0;
   sqlite3_file_control(connection.handle(), "main", SQLITE_FCNTL_DATA_VERSION, &version);
   if (settings_version_ != version) {
-    settings_ = read_settings(connection);
+    settings_ = own_part(read_settings(connection));
     settings_version_ = version;
   }
   return settings_;
@@ -134,7 +134,7 @@ std::uint64_t SqliteStore::bytes() {
 
 /// Before a large value is written out: one that can never fit is refused at once.
 void SqliteStore::check_fits(std::uint64_t size) {
-  const Settings limit = settings();
+  const Settings limit = own_part(settings());
   constexpr std::uint64_t kEmptyCache = std::uint64_t{16} * kPageBytes;
   if (limit.size_limit == 0 || size + kEmptyCache <= limit.size_limit) return;
   throw Full("a value of " + std::to_string(size) + " bytes does not fit the size limit of '" +
@@ -174,9 +174,11 @@ std::vector<SqliteStore::Selected> SqliteStore::candidates(Connection& connectio
     return next;
   }
   const auto last = static_cast<std::uint64_t>(number_of(connection, Sql::last_id));
+  const std::vector<Selected> oldest = run(0, 1);
+  const std::uint64_t first = oldest.empty() ? 0 : static_cast<std::uint64_t>(oldest.front().row.id - 1);
   std::vector<Selected> sample;
   for (int i = 0; i < board::kRunsASample; ++i) {
-    std::vector<Selected> some = run(board::random_place(last), board::kPlacesARun);
+    std::vector<Selected> some = run(board::random_place(first, last), board::kPlacesARun);
     std::move(some.begin(), some.end(), std::back_inserter(sample));
   }
   return sample;

@@ -123,7 +123,7 @@ void copy_file(Connection& backup, const FileRef& ref, const fs::path& site,
 }  // namespace
 
 void restore_sqlite(const fs::path& file, const fs::path& directory, const Options& options,
-                    const OnProgress& on_progress) {
+                    MakeLayout layout, const OnProgress& on_progress) {
   const fs::path from = platform::real_directory(file.parent_path()) / file.filename();
   const platform::FileInfo info = platform::file_info(from);
   if (info.type != platform::FileType::regular) {
@@ -155,7 +155,7 @@ void restore_sqlite(const fs::path& file, const fs::path& directory, const Optio
     {
       Connection cache(database.native(), Connection::Role::reader, options, deadline_after(options.timeout));
       cache.execute("PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF", "set up the cache");
-      make_tables(cache, site.path());
+      make_tables(cache, site.path(), layout);
       Watched watched(cache, [&] {
         done = std::max(done, info.size + platform::file_info(database).size);
         tell();

@@ -106,6 +106,7 @@ class PagedScan final : public Scan {
 
   void next(std::vector<Entry>& page) override {
     page.clear();
+    places_.clear();
     const std::int64_t now = platform::now().unix_nanoseconds();
     // A page whose entries have all expired or gone must not look like the end.
     while (page.empty() && !ended_) {
@@ -147,7 +148,7 @@ class PagedScan final : public Scan {
         if (id <= after_) throw_out_of_order(connection.path());
         after_ = id;
       }
-      add(row, key, connection.path(), now, page);
+      add(row, key, by_key ? 0 : row.number(kIdColumn), connection.path(), now, page);
     }
     ended_ = behind || (!more && rows < kPageRows);
   }
@@ -158,13 +159,15 @@ class PagedScan final : public Scan {
       Statement row = connection.use(Sql::entry_by_id);
       row.bind(1, (*ids_)[at_]);
       // Since the id was noted its row may have gone, and another key may have got the same id.
-      if (connection.step(row, "list entries")) add(row, row.bytes(kKeyColumn), connection.path(), now, page);
+      if (connection.step(row, "list entries")) {
+        add(row, row.bytes(kKeyColumn), (*ids_)[at_], connection.path(), now, page);
+      }
     }
     ended_ = at_ == ids_->size();
   }
 
-  void add(const Statement& row, std::string_view key, const std::string& path, std::int64_t now,
-           std::vector<Entry>& page) {
+  void add(const Statement& row, std::string_view key, std::int64_t place, const std::string& path,
+           std::int64_t now, std::vector<Entry>& page) {
     const RowHead head = head_of(row, key);
     if (expired(head, now)) return;
     Entry entry = entry_of(row, head, path);
@@ -173,6 +176,7 @@ class PagedScan final : public Scan {
     if (filter_.values && head.file.empty()) entry.value = verified_value(row, head, path);
     if (filter_.values) bytes_ += entry.size;
     page.push_back(std::move(entry));
+    places_.push_back(place);
   }
 
   /// Values in files are read when no statement is open, each as `entry` does it.
@@ -184,6 +188,7 @@ class PagedScan final : public Scan {
         *at = *std::move(whole);
       } else {
         page.erase(at);
+        places_.erase(places_.begin() + static_cast<std::ptrdiff_t>(in_files_.back()));
       }
     }
   }

@@ -21,20 +21,23 @@ std::string_view sql(Sql which) noexcept {
       return "SELECT stored, expires, format, sum, tags, file, value, key FROM entries WHERE id = ?1";
     // A damaged index leads to the row of another key, so what is overwritten must have the key itself.
     // The two fast ways in touch one row and leave alone what has tags or a file, which need more.
+    // A new row's id is the next one unless one is given.
     case Sql::upsert:
-      return "INSERT INTO entries(key, stored, expires, format, sum, value) VALUES(?1, ?2, ?3, ?4, ?5, ?6) "
+      return "INSERT INTO entries(id, key, stored, expires, format, sum, value) "
+             "VALUES(?7, ?1, ?2, ?3, ?4, ?5, ?6) "
              "ON CONFLICT(key) DO UPDATE SET stored = excluded.stored, expires = excluded.expires, "
              "format = excluded.format, sum = excluded.sum, value = excluded.value "
              "WHERE entries.key = ?1 AND entries.tags IS NULL AND entries.file IS NULL";
     case Sql::insert_if_dead:
-      return "INSERT INTO entries(key, stored, expires, format, sum, value) VALUES(?1, ?2, ?3, ?4, ?5, ?6) "
+      return "INSERT INTO entries(id, key, stored, expires, format, sum, value) "
+             "VALUES(?7, ?1, ?2, ?3, ?4, ?5, ?6) "
              "ON CONFLICT(key) DO UPDATE SET stored = excluded.stored, expires = excluded.expires, "
              "format = excluded.format, sum = excluded.sum, value = excluded.value "
              "WHERE entries.key = ?1 AND entries.tags IS NULL AND entries.file IS NULL AND entries.expires "
              "<= ?2";
     case Sql::insert:
-      return "INSERT INTO entries(key, stored, expires, format, sum, value, tags, file) "
-             "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+      return "INSERT INTO entries(id, key, stored, expires, format, sum, value, tags, file) "
+             "VALUES(?9, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     case Sql::update:
       return "UPDATE entries SET stored = ?2, expires = ?3, format = ?4, sum = ?5, value = ?6, tags = ?7, "
              "file = ?8 WHERE id = ?1 AND key = ?9";

@@ -26,7 +26,7 @@ constexpr std::array<const char*, 3> kFiles{"cache.db", "cache.db-wal", "cache.d
 
 }  // namespace
 
-SqliteStore::SqliteStore(platform::Directory directory, const Options& options)
+SqliteStore::SqliteStore(platform::Directory directory, const Options& options, MakeLayout layout)
     : directory_(std::move(directory)),
       options_(options),
       checkpoints_need_guard_(passive_checkpoint_is_unsafe(sqlite3_libversion_number())),
@@ -40,7 +40,7 @@ SqliteStore::SqliteStore(platform::Directory directory, const Options& options)
   const InUse opening(in_use_);
   enlist();
   try {
-    idle_readers_.push_back(open_database(directory_, options_, deadline_from_now()));
+    idle_readers_.push_back(open_database(directory_, options_, deadline_from_now(), layout));
     note_files(*idle_readers_.back());
   } catch (...) {
     idle_readers_.clear();
@@ -296,8 +296,8 @@ void Write::commit() {
 
 namespace dcache::store {
 
-std::unique_ptr<Store> open_sqlite(platform::Directory directory, const Options& options) {
-  return std::make_unique<sqlite::SqliteStore>(std::move(directory), options);
+std::unique_ptr<Store> open_sqlite(platform::Directory directory, const Options& options, MakeLayout layout) {
+  return std::make_unique<sqlite::SqliteStore>(std::move(directory), options, layout);
 }
 
 }  // namespace dcache::store

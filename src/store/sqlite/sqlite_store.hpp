@@ -18,6 +18,7 @@
 #include "platform/directory.hpp"
 #include "platform/mutex.hpp"
 #include "store/copies.hpp"
+#include "store/engines.hpp"
 #include "store/session.hpp"
 #include "store/sqlite/connection.hpp"
 #include "store/sqlite/hash.hpp"
@@ -33,7 +34,7 @@ inline constexpr std::int64_t kLookPeriod = 100'000'000;
 
 class SqliteStore final : public Store {
  public:
-  SqliteStore(platform::Directory directory, const Options& options);
+  SqliteStore(platform::Directory directory, const Options& options, MakeLayout layout);
   ~SqliteStore() override;
 
   std::optional<std::string> get(std::string_view key) override;
@@ -49,8 +50,8 @@ class SqliteStore final : public Store {
   std::unique_ptr<Scan> scan(const EntryFilter& filter) override;
   std::vector<std::string> keys(std::string_view low, std::string_view high, Direction direction,
                                 std::size_t limit) override;
-  std::uint64_t evict(const Tags& tags, Match match, const OnProgress& on_progress) override;
-  std::uint64_t clear(const OnProgress& on_progress) override;
+  std::uint64_t evict(const Tags& tags, Match match, Timestamp start, const OnProgress& on_progress) override;
+  std::uint64_t clear(Timestamp start, const OnProgress& on_progress) override;
   std::uint64_t expire() override;
   std::uint64_t cull() override;
   std::uint64_t size() override;
@@ -58,6 +59,8 @@ class SqliteStore final : public Store {
   Settings settings() override;
   void change_settings(FunctionRef<void(Settings&)> change) override;
   Stats stats() override;
+  std::vector<std::string> tags() override;
+  [[nodiscard]] bool make_way(int tries) override;
   CheckReport check(const CheckOptions& options) override;
   void backup(const std::filesystem::path& file, const BackupOptions& options) override;
   CompactReport compact(const CompactOptions& options) override;
@@ -154,7 +157,6 @@ class SqliteStore final : public Store {
   bool checkpoint(bool wait);
   void look_at_spare_sometimes();
   void cover(int pages);
-  [[nodiscard]] bool make_way(int tries);
   void trim_log() noexcept;
   void cut_log();
 
@@ -190,6 +192,7 @@ class SqliteStore final : public Store {
   bool erase_once(std::string_view key, const Guard* guard);
   std::optional<Entry> pop_once(std::string_view key, const Guard* guard);
   void obey(Connection& connection, const Guard* guard);
+  void bind_place(Statement& insert, int at, Connection& connection, std::int64_t now) const;
   static void erase_tags(Connection& connection, std::int64_t id, std::string_view packed_tags);
   void erase_row(Connection& connection, const Found& row);
   void store_row(Connection& connection, std::string_view key, const NewValue& value,

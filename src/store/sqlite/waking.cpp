@@ -22,7 +22,8 @@ const std::shared_ptr<board::Board>& SqliteStore::board() {
 Copies* SqliteStore::copies() {
   if (options_.memory == 0 || in_transaction()) return nullptr;
   try {
-    std::call_once(copies_made_, [this] { copies_ = std::make_unique<Copies>(board(), options_.memory); });
+    std::call_once(copies_made_,
+                   [this] { copies_ = std::make_unique<Copies>(board(), own_part(options_.memory)); });
   } catch (const std::exception&) {
     return nullptr;  // the database cannot even tell its name
   }

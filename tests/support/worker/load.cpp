@@ -117,7 +117,7 @@ int load_mode(const Arguments& arguments) {
 int writer_mode(const Arguments& arguments) {
   const std::uint64_t seed = std::stoull(arguments.at(1));
   const std::string& prefix = arguments.at(2);
-  Cache cache(arguments.at(0));
+  Cache cache(arguments.at(0), {.shards = g_shards});
   SyncLock lock(cache, "writer");
   lock.lock();
   SyncRLock again(cache, "writer again");

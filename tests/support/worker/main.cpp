@@ -21,6 +21,7 @@
 namespace dcache::test {
 
 std::optional<int> g_timeout_ms;
+std::uint32_t g_shards = 0;
 
 void tell(std::string_view line) {
   const std::string text = std::string(line) + '\n';
@@ -125,7 +126,8 @@ void enter_pid_namespace() {
   }
 }
 
-/// Takes --cwd, --uid, --umask, --files, --pid-namespace and --timeout from the front of the arguments.
+/// Takes --cwd, --uid, --umask, --files, --pid-namespace, --timeout and --shards from the front of the
+/// arguments.
 Arguments prepare(Arguments arguments) {
   while (!arguments.empty() && arguments.front().starts_with("--")) {
     const std::string option = arguments.front();
@@ -133,6 +135,7 @@ Arguments prepare(Arguments arguments) {
     if (option.starts_with("--umask=")) ::umask(static_cast<mode_t>(std::stoul(value, nullptr, 8)));
     if (option == "--pid-namespace") enter_pid_namespace();
     if (option.starts_with("--timeout=")) g_timeout_ms = std::stoi(value);
+    if (option.starts_with("--shards=")) g_shards = static_cast<std::uint32_t>(std::stoul(value));
     if (option.starts_with("--cwd=") && ::chdir(value.c_str()) != 0) std::exit(4);
     if (option.starts_with("--files=")) {
       const rlim_t most = std::stoul(value);

@@ -33,7 +33,7 @@ void give_back(std::vector<int>& descriptors, std::size_t number) {
 
 int open_mode(const Arguments& arguments) {
   const std::string how = arguments.size() > 1 ? arguments[1] : "";
-  Options options{.timeout = std::chrono::milliseconds(g_timeout_ms.value_or(20000))};
+  Options options{.timeout = std::chrono::milliseconds(g_timeout_ms.value_or(20000)), .shards = g_shards};
   if (how == "never") options.create = Create::never;
   if (how == "parents") options.create = Create::parents;
   if (how == "shared") options.allow_shared = true;

@@ -4,6 +4,7 @@
 // talks in lines on its standard input and output.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -30,6 +31,8 @@ void answer_lines(const std::function<std::string(const Arguments&)>& run);
 
 /// Options::timeout in milliseconds, as --timeout= said.
 extern std::optional<int> g_timeout_ms;
+/// Options::shards, as --shards= said.
+extern std::uint32_t g_shards;
 
 // The modes; each returns the exit status.
 int open_mode(

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The file that a backup is written to.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "platform/fork.hpp"
+
+namespace dcache::store {
+
+/// The file's place, checked: absolute and without symbolic links but for the name itself. Throws
+/// InvalidArgument, AlreadyExists, IoError.
+std::filesystem::path checked_place(const std::filesystem::path& file, bool overwrite);
+
+/// A new file, hidden beside the place where it is to be, that goes unless it gets there.
+class Temporary {
+ public:
+  explicit Temporary(const std::filesystem::path& place);
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+  ~Temporary();
+
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+
+  /// To the disk, and to its name.
+  void place(const std::filesystem::path& at, bool overwrite);
+
+ private:
+  std::filesystem::path path_;
+  const std::uint64_t fork_generation_ = platform::fork_generation();
+};
+
+}  // namespace dcache::store
