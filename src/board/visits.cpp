@@ -65,7 +65,7 @@ Visits::Visits(Policy policy, std::size_t number)
 
 /// LFU counts in the low eight bits; above them is when it last did, so that old fame fades.
 std::uint32_t Visits::period() const noexcept {
-  return static_cast<std::uint32_t>(clock() / std::max<std::size_t>(slots() / 8, 1));
+  return static_cast<std::uint32_t>(clock() / slots());
 }
 
 std::uint32_t Visits::frequency(std::uint32_t stamp) const noexcept {

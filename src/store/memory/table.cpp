@@ -95,9 +95,12 @@ std::vector<Table::Expiry> Table::expiring_beyond(const Expiry& seen, Timestamp 
 
 void Table::put(std::string_view key, Item item) {
   const Item* const old = find(key, View::writer);
-  // By the clock, so that places of several stores can be compared.
-  const std::int64_t now = std::max<std::int64_t>(item.stored.unix_nanoseconds(), 0);
-  item.version = newest_ = std::max(newest_ + 1, static_cast<std::uint64_t>(now));
+  ++newest_;
+  if (by_clock_) {
+    const std::int64_t now = std::max<std::int64_t>(item.stored.unix_nanoseconds(), 0);
+    newest_ = std::max(newest_, static_cast<std::uint64_t>(now));
+  }
+  item.version = newest_;
   item.place = old != nullptr ? old->place : item.version;
   write(key, std::move(item));
 }

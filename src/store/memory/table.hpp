@@ -39,6 +39,10 @@ std::uint64_t cost(std::string_view key, const Item& item) noexcept;
 
 class Table {
  public:
+  enum class Versions { dense, by_clock };
+  /// By the clock they, and with them places, can be compared with those of other tables.
+  explicit Table(Versions versions = Versions::dense) : by_clock_(versions == Versions::by_clock) {}
+
   using Row = VersionedMap<Item>::Row;
 
   struct Found {
@@ -100,6 +104,7 @@ class Table {
   Totals committed_;
   Totals pending_;  ///< as the writer sees them
   std::uint64_t newest_ = 0;
+  bool by_clock_;
 };
 
 }  // namespace dcache::store::memory
