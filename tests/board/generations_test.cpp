@@ -259,6 +259,36 @@ TEST_CASE_FIXTURE(
   CHECK(is_hot(cache, "k"));
 }
 
+TEST_CASE_FIXTURE(OneCache, "where nobody writes, reads settle what a killed writer has left") {
+  cache.set("k", "v");
+  board::Board board(dir / "cache", uuid_of(dir / "cache"), [] { return true; });
+  const auto memory = board.mapping().memory;
+  REQUIRE(memory != nullptr);
+  Stamps().mark_all(board);
+  REQUIRE_FALSE(steady(board::all_generation(*memory)));
+  CHECK(eventually([&] {
+    CHECK(cache.get("k") == "v");
+    return steady(board::all_generation(*memory));
+  }));
+  CHECK(cache.get("k") == "v");
+  CHECK(is_hot(cache, "k"));
+}
+
+TEST_CASE_FIXTURE(OneCache, "no answer is old when the board goes and somebody writes who never had it") {
+  const fs::path board = dir / "cache" / "board";
+  for (const bool possible : {true, false, true}) {
+    cache.set("k", "old");
+    for (int i = 0; i < 3; ++i) CHECK(cache.get("k") == "old");
+    Cache writer(path());
+    fs::remove(board);
+    if (!possible) fs::create_directory(board);
+    writer.set("k", "new");
+    for (int i = 0; i < 3; ++i) CHECK(cache.get("k") == "new");
+    if (!possible) fs::remove(board);
+    std::this_thread::sleep_for(1100ms);  // then one that could not be made is tried again
+  }
+}
+
 TEST_CASE("whatever becomes of the board while nobody uses it, answers are right and copies are kept") {
   const TempDir dir;
   const std::string path = dir / "cache";
