@@ -118,7 +118,7 @@ TEST_CASE_FIXTURE(Marked, "what one transaction marks is settled together, and a
   stamps.settle();
   CHECK(steady(all()));
   CHECK(all() != before);
-  for (const std::uint64_t hash : {5, 6}) CHECK(steady(word(hash)));
+  for (const std::uint64_t hash : {5U, 6U}) CHECK(steady(word(hash)));
 }
 
 TEST_CASE_FIXTURE(Marked, "what a killed writer has left odd is settled by the next one") {

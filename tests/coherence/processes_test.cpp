@@ -38,7 +38,6 @@ class Storm {
       : weather_(weather), random_(seed_), witness_(log_, weather.records) {
     Cache cache(path_);
     other_ = std::make_unique<Cache>(dir_ / "other");
-    // Whoever is slow is not to time the others out.
     for (int i = 0; i < 4; ++i) add();
   }
 
@@ -142,7 +141,10 @@ class Storm {
 
 void weather(const Weather& weather) {
   std::uint64_t reads = 0;
-  for (int round = 0; round < rounds(1); ++round) reads += Storm(weather).run().reads;
+  // Where all is slow, a part of it.
+  Weather now = weather;
+  now.records = std::min(now.records, static_cast<std::size_t>(rounds(static_cast<int>(now.records))));
+  for (int round = 0; round < rounds(1); ++round) reads += Storm(now).run().reads;
   if (rounds(1) > 1) MESSAGE(reads << " reads in all");
 }
 

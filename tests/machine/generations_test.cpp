@@ -54,9 +54,10 @@ TEST_CASE("whatever is left out of the protocol makes an answer old in some inte
       {"keep what is not committed", Fault::keep_uncommitted},
       {"go by the key's word alone", Fault::ignore_all, true},
   };
-  for (const auto& [name, fault, bulk] : faults) {
-    CAPTURE(name);
-    const Traffics found = found_in({.name = name, .writes = 2, .kills = 1, .bulk = bulk, .fault = fault});
+  for (const auto& one : faults) {
+    const Traffics found =
+        found_in({.name = one.name, .writes = 2, .kills = 1, .bulk = one.bulk, .fault = one.fault});
+    CAPTURE(one.name);
     CHECK_FALSE(found.wrong.empty());
     if (std::getenv("DCACHE_TEST_TRACES") != nullptr) MESSAGE(found.wrong);
   }
