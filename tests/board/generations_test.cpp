@@ -362,6 +362,28 @@ TEST_SUITE("process") {
     }
   }
 
+  TEST_CASE_FIXTURE(OneCache,
+                    "in a directory that may not be written a cache without a board reads and writes") {
+    if (::geteuid() != 0) return;
+    cache.set("k", "v");
+    static_cast<void>(other_user(cache));
+    fs::remove(dir / "cache" / "board");
+    for (const auto& file : fs::directory_iterator(dir / "cache")) {
+      REQUIRE(::chown(file.path().c_str(), 12345, 12345) == 0);
+    }
+    REQUIRE(::chown((dir / "cache").c_str(), 12345, 12345) == 0);
+    fs::permissions(dir / "cache", fs::perms::owner_read | fs::perms::owner_exec);
+    Worker one({"--uid=12345", "shell", path()});
+    Worker two({"--uid=12345", "shell", path()});
+    for (Worker* worker : {&one, &two}) REQUIRE(worker->line() == "ready");
+    for (const char* value : {"w", "x"}) {
+      CHECK(one.ask(std::string("set k ") + value) == "ok");
+      for (int i = 0; i < 2; ++i) CHECK(two.ask("get k") == value);
+    }
+    CHECK_FALSE(fs::exists(dir / "cache" / "board"));
+    fs::permissions(dir / "cache", fs::perms::all);
+  }
+
   TEST_CASE_FIXTURE(OneCache, "who has no access to the board that others use reads, but may not write") {
     if (::geteuid() != 0) return;
     cache.set("k", "v");

@@ -308,6 +308,29 @@ TEST_CASE("a full disk has no room for a board: waiters do without, until there 
   CHECK(cache.stats().board);
 }
 
+TEST_CASE("on a full disk a cache that has lost its board gives right answers, and removals work") {
+  const SmallDisk disk("8M");
+  const std::string path = disk.path() / "cache";
+  Cache reader(path);
+  Cache writer(path);
+  writer.set("k", "v");
+  for (int i = 0; i < 3; ++i) CHECK(reader.get("k") == "v");
+  fs::remove(disk.path() / "cache" / "board");
+  disk.fill();
+  for (int i = 0; i < 3; ++i) CHECK(reader.get("k") == "v");
+  CHECK(writer.erase("k"));
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(reader.get("k").has_value());
+  CHECK_FALSE(fs::exists(disk.path() / "cache" / "board"));
+  disk.empty();
+  CHECK(eventually([&] {
+    writer.set("k", "w");
+    CHECK(reader.get("k") == "w");
+    return fs::exists(disk.path() / "cache" / "board");
+  }));
+  writer.set("k", "x");
+  for (int i = 0; i < 3; ++i) CHECK(reader.get("k") == "x");
+}
+
 TEST_CASE("a board with holes is not used on a full disk, where touching it would be fatal") {
   const SmallDisk disk("1m");
   const fs::path path = disk.path() / "board";
