@@ -294,7 +294,9 @@ TEST_CASE("a full disk has no room for a board: waiters do without, until there 
   Cache cache(disk.path() / "cache");
   cache.set("k", "v");
   Store& store = cache.state()->store();
+  fs::remove(disk.path() / "cache" / "board");
   disk.fill();
+  std::this_thread::sleep_for(150ms);  // until it is looked for
   CHECK_FALSE(store.wake_word(1).has_value());
   store.wake(store.session(), 1);
   CHECK_FALSE(cache.stats().board);
