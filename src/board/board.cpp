@@ -290,8 +290,9 @@ Board::Found Board::open() {
     const int error = errno;
     if (error == ENOENT) return Found::missing;
     const platform::FileType type = platform::file_info(path_).type;
+    // A file that is closed to us may be the board that others go by, unless it is ours to replace.
     const bool replaceable = type == platform::FileType::symlink || type == platform::FileType::other ||
-                             (type == platform::FileType::regular && error == EACCES);
+                             (type == platform::FileType::regular && error == EACCES && may_make());
     return replaceable ? Found::unfit : Found::unusable;
   }
   const platform::FileInfo info = platform::file_info(file.get());

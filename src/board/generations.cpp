@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "board/generations.hpp"
 
+#include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <span>
 
@@ -24,6 +26,28 @@ Generation& unsettled(const platform::SharedMemory& memory) noexcept {
   return memory.at<Generation>(kUnsettledAt);
 }
 
+/// Under which boot of the machine the stamps were drawn; 0 is none.
+Generation& boot_of_stamps(const platform::SharedMemory& memory) noexcept {
+  return memory.at<Generation>(kBootAt);
+}
+
+std::uint64_t this_boot() {
+  static const std::uint64_t number = [] {
+    const std::string& id = platform::boot_id();
+    std::uint64_t first = 0;
+    std::from_chars(id.data(), id.data() + std::min<std::size_t>(id.size(), 16), first, 16);
+    return first | 1U;
+  }();
+  return number;
+}
+
+/// Stamps only grow from an even number that no word has had. Far below 2^64, so that they never get there.
+std::uint64_t first_generation() {
+  std::uint64_t first = 0;
+  platform::random_bytes(std::as_writable_bytes(std::span(&first, 1)));
+  return (first >> 2 | 1U << 16) & ~std::uint64_t{1};
+}
+
 void settle_word(Generation& word, std::uint64_t stamp) noexcept {
   word.compare_exchange_strong(stamp, stamp + 1, std::memory_order_release, std::memory_order_relaxed);
 }
@@ -33,24 +57,30 @@ void settle_whatever(Generation& word) noexcept {
   if (now % 2 != 0) settle_word(word, now);
 }
 
-void settle_everything(const platform::SharedMemory& memory) noexcept {
-  for (std::size_t at = 0; at < kGenerations; ++at) settle_whatever(generation(memory, at));
+/// Words that are no generation at all become `last`: what the transaction before has settled its own to.
+void settle_everything(const platform::SharedMemory& memory, std::uint64_t last) noexcept {
+  for (std::size_t at = 0; at < kGenerations; ++at) {
+    Generation& word = generation(memory, at);
+    settle_whatever(word);
+    std::uint64_t none = 0;
+    if (word.load(std::memory_order_relaxed) == none) {
+      word.compare_exchange_strong(none, last, std::memory_order_release, std::memory_order_relaxed);
+    }
+  }
   settle_whatever(all_generation(memory));
 }
 
 }  // namespace
 
 void fill_generations(std::string& board, bool adopted) {
-  // Stamps only grow, so one even number serves all words: it will not come again. Far below 2^64, so that
-  // they never get there.
-  std::uint64_t first = 0;
-  platform::random_bytes(std::as_writable_bytes(std::span(&first, 1)));
-  first = (first >> 2 | 1U << 16) & ~std::uint64_t{1};
+  // One number serves all words: it will not come again.
+  const std::uint64_t first = first_generation();
   const auto put = [&](std::size_t offset, std::uint64_t value) {
     std::memcpy(board.data() + offset, &value, sizeof(value));
   };
   for (std::size_t at = 0; at < kGenerations; ++at) put(kGenerationsAt + at * sizeof(first), first);
   put(kNextStampAt, first + 1);
+  put(kBootAt, this_boot());
   if (adopted) put(kAllGenerationAt, first);
 }
 
@@ -61,9 +91,15 @@ void Stamps::begin(Board& board) {
   const bool adopted = all_generation(*memory_).load(std::memory_order_relaxed) != 0;
   if (!adopted) board.wait_for_others();
   Generation& next = next_stamp(*memory_);
-  stamp_ = next.load(std::memory_order_relaxed) | 1U;
+  Generation& boot = boot_of_stamps(*memory_);
+  // After a power loss some pages of the file are older than others: a stamp might come again.
+  const bool same_boot = boot.load(std::memory_order_relaxed) == this_boot();
+  stamp_ = (same_boot ? next.load(std::memory_order_relaxed) : first_generation()) | 1U;
   next.store(stamp_ + 2, std::memory_order_relaxed);
-  if (unsettled(*memory_).load(std::memory_order_relaxed) != 0) settle_everything(*memory_);
+  if (!same_boot || unsettled(*memory_).load(std::memory_order_relaxed) != 0) {
+    settle_everything(*memory_, stamp_ - 1);
+  }
+  boot.store(this_boot(), std::memory_order_relaxed);
   unsettled(*memory_).store(stamp_, std::memory_order_seq_cst);
   if (!adopted) stamp_all();
 }
@@ -95,7 +131,7 @@ void Stamps::mark(Board& board, std::uint64_t hash) {
 
 void Stamps::mend(Board& board) {
   if (!begun_) begin(board);
-  if (memory_ != nullptr) settle_everything(*memory_);
+  if (memory_ != nullptr) settle_everything(*memory_, stamp_ - 1);
 }
 
 void Stamps::settle() noexcept {

@@ -24,6 +24,7 @@ struct Header {
 inline constexpr std::size_t kAllGenerationAt = 1024;
 inline constexpr std::size_t kNextStampAt = 1088;
 inline constexpr std::size_t kUnsettledAt = 1152;
+inline constexpr std::size_t kBootAt = 1216;
 inline constexpr std::size_t kWordsAt = 4096;
 inline constexpr std::size_t kWords = 4096;
 inline constexpr std::size_t kCountersAt = kWordsAt + kWords * sizeof(std::uint32_t);

@@ -241,10 +241,8 @@ void Copies::keep(const Ticket& ticket, std::string_view key, std::uint64_t hash
     // Longer chains, then.
   }
   if (shard.buckets.empty()) return;
-  while (shard.used + header.size() > bytes_a_shard_) {
-    if (shard.count == 0) return;
-    shard.remove_one();
-  }
+  if (shard.buckets.size() * sizeof(Node*) + header.size() > bytes_a_shard_) return;
+  while (shard.used + header.size() > bytes_a_shard_) shard.remove_one();
   void* const block = std::malloc(sizeof(Node) + key.size() + header.tags_size + header.value_size);
   if (block == nullptr) return;
   Node* const node = new (block) Node(header);

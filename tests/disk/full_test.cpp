@@ -60,6 +60,14 @@ void check_healthy(Cache& cache) {
   for (const Problem& problem : cache.check().problems) FAIL_CHECK(problem.text);
 }
 
+/// The room of a board that is deleted is free when nobody has it mapped any more.
+void lose_board(const Cache& cache) {
+  fs::remove(cache.directory() / "board");
+  std::this_thread::sleep_for(150ms);
+  CHECK(cache.stats().board);  // one could be made
+  CHECK_FALSE(fs::exists(cache.directory() / "board"));
+}
+
 }  // namespace
 
 TEST_CASE(
@@ -294,6 +302,7 @@ TEST_CASE("a full disk has no room for a board: waiters do without, until there 
   Cache cache(disk.path() / "cache");
   cache.set("k", "v");
   Store& store = cache.state()->store();
+  lose_board(cache);
   disk.fill();
   CHECK_FALSE(store.wake_word(1).has_value());
   store.wake(store.session(), 1);
@@ -306,6 +315,29 @@ TEST_CASE("a full disk has no room for a board: waiters do without, until there 
   disk.empty();
   CHECK(eventually([&] { return store.wake_word(1).has_value(); }));
   CHECK(cache.stats().board);
+}
+
+TEST_CASE("on a full disk a cache that has lost its board gives right answers, and removals work") {
+  const SmallDisk disk("8M");
+  const std::string path = disk.path() / "cache";
+  Cache reader(path);
+  Cache writer(path);
+  writer.set("k", "v");
+  for (int i = 0; i < 3; ++i) CHECK(reader.get("k") == "v");
+  for (const Cache* cache : {&reader, &writer}) lose_board(*cache);
+  disk.fill();
+  for (int i = 0; i < 3; ++i) CHECK(reader.get("k") == "v");
+  CHECK(writer.erase("k"));
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(reader.get("k").has_value());
+  CHECK_FALSE(fs::exists(disk.path() / "cache" / "board"));
+  disk.empty();
+  CHECK(eventually([&] {
+    writer.set("k", "w");
+    CHECK(reader.get("k") == "w");
+    return fs::exists(disk.path() / "cache" / "board");
+  }));
+  writer.set("k", "x");
+  for (int i = 0; i < 3; ++i) CHECK(reader.get("k") == "x");
 }
 
 TEST_CASE("a board with holes is not used on a full disk, where touching it would be fatal") {

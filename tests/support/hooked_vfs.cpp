@@ -20,6 +20,8 @@ struct Hooks {
   sqlite3_io_methods methods{};
   std::function<void()> before;
   std::function<void()> amid;
+  std::function<void()> around;
+  bool in_around = false;
   const sqlite3_file* checkpointed = nullptr;  ///< through which file `before` came by
   int ran = 0;
 };
@@ -34,6 +36,23 @@ void fire(std::function<void()>& hook) {
   ++hooks().ran;
   std::exchange(hook, nullptr)();
 }
+
+void look_around() {
+  Hooks& all = hooks();
+  if (!all.around || std::exchange(all.in_around, true)) return;
+  ++all.ran;
+  all.around();
+  all.in_around = false;
+}
+
+/// Between the two, the call itself.
+class Around {
+ public:
+  Around() { look_around(); }
+  Around(const Around&) = delete;
+  Around& operator=(const Around&) = delete;
+  ~Around() { look_around(); }
+};
 
 struct File {
   sqlite3_file base;
@@ -50,6 +69,7 @@ int x_close(sqlite3_file* file) {
 }
 
 int x_shm_lock(sqlite3_file* file, int offset, int number, int flags) {
+  const Around around;
   const bool checkpoints = offset == kCheckpointLock && flags == (SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE);
   if (checkpoints && number == 1 && hooks().before) {
     hooks().checkpointed = file;
@@ -83,10 +103,14 @@ sqlite3_io_methods make_methods() {
     return of(f).xRead(real(f), to, n, at);
   };
   m.xWrite = [](sqlite3_file* f, const void* from, int n, sqlite3_int64 at) {
+    const Around around;
     return of(f).xWrite(real(f), from, n, at);
   };
   m.xTruncate = [](sqlite3_file* f, sqlite3_int64 size) { return of(f).xTruncate(real(f), size); };
-  m.xSync = [](sqlite3_file* f, int flags) { return of(f).xSync(real(f), flags); };
+  m.xSync = [](sqlite3_file* f, int flags) {
+    const Around around;
+    return of(f).xSync(real(f), flags);
+  };
   m.xFileSize = [](sqlite3_file* f, sqlite3_int64* size) { return of(f).xFileSize(real(f), size); };
   m.xLock = [](sqlite3_file* f, int level) { return of(f).xLock(real(f), level); };
   m.xUnlock = [](sqlite3_file* f, int level) { return of(f).xUnlock(real(f), level); };
@@ -129,11 +153,12 @@ HookedVfs::HookedVfs() {
 
 HookedVfs::~HookedVfs() {
   sqlite3_vfs_unregister(&hooks().vfs);
-  hooks().before = hooks().amid = nullptr;
+  hooks().before = hooks().amid = hooks().around = nullptr;
 }
 
 void HookedVfs::before_checkpoint(std::function<void()> hook) { hooks().before = std::move(hook); }
 void HookedVfs::amid_checkpoint(std::function<void()> hook) { hooks().amid = std::move(hook); }
+void HookedVfs::around_each_call(std::function<void()> hook) { hooks().around = std::move(hook); }
 int HookedVfs::ran() const noexcept { return hooks().ran; }
 
 }  // namespace dcache::test

@@ -35,7 +35,9 @@ Pipe make_pipe() {
 }  // namespace
 
 std::string worker_path() {
-  return std::filesystem::read_symlink("/proc/self/exe").replace_filename("test_worker");
+  const std::filesystem::path here = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  const std::filesystem::path beside = here / "test_worker";
+  return std::filesystem::exists(beside) ? beside : here.parent_path() / "test_worker";
 }
 
 Worker::Worker(const std::vector<std::string>& arguments) {

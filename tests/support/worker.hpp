@@ -59,7 +59,7 @@ Worker shell(const std::string& path);
 /// Runs a worker to its end and returns its lines; throws std::runtime_error unless it exits with 0.
 std::vector<std::string> run_worker(const std::vector<std::string>& arguments);
 
-/// Where the helper program is: beside the running one.
+/// Where the helper program is: beside the running one, or in the folder above.
 std::string worker_path();
 
 }  // namespace dcache::test

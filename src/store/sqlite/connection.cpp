@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "platform/fork.hpp"
 #include "store/sqlite/checkpoint.hpp"
 #include "store/sqlite/errors.hpp"
 
@@ -115,7 +114,6 @@ void Connection::fail(int code, const char* doing) { throw_code(code, handle(), 
 void Connection::abandon() noexcept {
   // Kept where leak checkers find it.
   static auto* const abandoned = new std::vector<SQLite::Database*>;
-  platform::MutexLock lock(platform::registry_mutex());
   abandoned->push_back(database_.release());
   statements_.fill(nullptr);
 }

@@ -54,7 +54,8 @@ class Connection {
   /// Pages in the write-ahead log after the newest commit of this connection.
   [[nodiscard]] int wal_pages() const noexcept { return wal_pages_; }
 
-  /// Leaks the handle on purpose: in a forked child it belongs to the parent and must not even be closed.
+  /// Leaks the handle on purpose: in a forked child it belongs to the parent and must not even be closed. To
+  /// be called with the registry mutex held.
   void abandon() noexcept;
 
  private:

@@ -63,6 +63,9 @@ void SqliteStore::abandon_all() noexcept {
 void SqliteStore::leave_list() noexcept {
   platform::MutexLock lock(platform::registry_mutex());
   if (fork_generation_ != platform::fork_generation()) {
+    // A thread that is not here may have been in the middle of changing them.
+    static auto* const left = new std::vector<std::unique_ptr<Copies>>;
+    left->push_back(std::move(copies_));
     if (quiet_at_fork()) {
       close_all();
     } else {

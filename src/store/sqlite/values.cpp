@@ -63,14 +63,14 @@ Copy copy_of(const Statement& row, const RowHead& head, std::string_view value) 
 }
 
 Entry entry_of(const Copy& copy, std::string_view key) {
-  Entry entry;
-  entry.key = key;
-  entry.value = copy.value;
-  entry.stored = Timestamp::from_unix_nanoseconds(copy.stored);
-  entry.size = copy.value.size();
-  entry.format = copy.format;
+  Entry entry{.key = std::string(key),
+              .value = std::string(copy.value),
+              .expires = {},
+              .tags = unpack_tags(copy.tags).value_or(std::vector<std::string>{}),
+              .stored = Timestamp::from_unix_nanoseconds(copy.stored),
+              .size = copy.value.size(),
+              .format = copy.format};
   if (copy.expires) entry.expires = Timestamp::from_unix_nanoseconds(*copy.expires);
-  entry.tags = unpack_tags(copy.tags).value_or(std::vector<std::string>{});
   return entry;
 }
 

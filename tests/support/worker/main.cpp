@@ -83,24 +83,13 @@ std::string describe(const Error& error) {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 18> kModes{{
-    {"open", open_mode},
-    {"fill", fill_mode},
-    {"read", read_mode},
-    {"recipes", recipes_mode},
-    {"shell", shell_mode},
-    {"exclusive", exclusive_mode},
-    {"exhaust", exhaust_mode},
-    {"blind", blind_mode},
-    {"count", count_mode},
-    {"statics", statics_mode},
-    {"fork", fork_mode},
-    {"lease", lease_mode},
-    {"load", load_mode},
-    {"queue", queue_mode},
-    {"session", session_mode},
-    {"share", share_mode},
-    {"storm", storm_mode},
+constexpr std::array<std::pair<std::string_view, int (*)(const Arguments&)>, 19> kModes{{
+    {"open", open_mode},       {"fill", fill_mode},   {"read", read_mode},
+    {"recipes", recipes_mode}, {"shell", shell_mode}, {"exclusive", exclusive_mode},
+    {"exhaust", exhaust_mode}, {"blind", blind_mode}, {"count", count_mode},
+    {"statics", statics_mode}, {"fork", fork_mode},   {"lease", lease_mode},
+    {"load", load_mode},       {"queue", queue_mode}, {"session", session_mode},
+    {"share", share_mode},     {"storm", storm_mode}, {"witnessed", witnessed_mode},
     {"writer", writer_mode},
 }};
 

@@ -55,6 +55,8 @@ int share_mode(
     const Arguments& arguments);  // DIR KEY readers|permits ARENA MEMBER SEED: shares it, checks it
 int storm_mode(const Arguments&
                    arguments);  // DIR KEY KIND ARENA MEMBER THREADS TIMES HOLD SEED: wants a lock, checks it
+int witnessed_mode(
+    const Arguments& arguments);  // DIR LOG SEED MEMORY clears|goes: random calls, each noted in a file
 int writer_mode(const Arguments& arguments);  // DIR SEED PREFIX: writes for ever, acknowledging each write
 
 }  // namespace dcache::test
