@@ -12,7 +12,7 @@ case "${1:-demo}" in
   demo) ;;
   test)
     packages+=(
-      doctest-dev libbenchmark-dev python3-pytest strace ccache zsh fish mandoc
+      doctest-dev libasio-dev libbenchmark-dev python3-pytest strace ccache zsh fish mandoc
       clang clang-tidy clang-format llvm libclang-rt-14-dev
     )
     ;;

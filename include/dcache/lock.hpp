@@ -39,6 +39,10 @@
 
 namespace dcache {
 
+namespace locking {
+class Acquiring;
+}
+
 /// How to wait between tries: first `base`, doubled at every try up to `cap`; of each wait one half is
 /// certain and the other random ("equal jitter").
 struct Backoff {
@@ -58,7 +62,7 @@ enum class LockMode {
 
 /// Who holds a lock.
 struct Holder {
-  std::string owner;  ///< "pid-tid", for people
+  std::string owner;  ///< "pid-tid", or "pid-tid/agent" of what is no thread, for people
   std::int64_t pid = 0;
   std::int64_t tid = 0;
   std::string command = {};  ///< name of the process's program; empty where it cannot be told
@@ -90,6 +94,24 @@ struct Waiter {
   Liveness state = Liveness::unknown;
 };
 
+/// Who has re-entrant locks instead of a thread: one for each coroutine, or for another task that goes on in
+/// this thread today and in that one tomorrow. Copies are the same owner.
+class DCACHE_EXPORT LockOwner {
+ public:
+  /// A new one, unlike any other.
+  LockOwner();
+
+  /// What `Holder::agent` says of its grants.
+  [[nodiscard]] std::uint64_t agent() const noexcept { return agent_; }
+  /// "pid-tid/agent", with the thread that made it: what `Holder::owner` says of its grants.
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  friend bool operator==(const LockOwner& a, const LockOwner& b) noexcept { return a.agent_ == b.agent_; }
+
+ private:
+  std::uint64_t agent_;
+  std::string name_;
+};
+
 struct LockOptions {
   /// Longest wait of `lock()`, then Timeout. One try always happens, also with 0. `forever` waits for ever.
   Duration timeout = std::chrono::seconds(10);
@@ -102,6 +124,10 @@ struct LockOptions {
   bool fair = false;
   Tags tags = {};          ///< shown by `locks`, which can select by them
   std::string label = {};  ///< what people see beside the owner; at most 256 bytes
+  /// SyncRLock, SyncRWLock: the lock belongs to this owner, whichever thread calls, and not to the thread.
+  /// Handles of one key with the same owner are one holder; with two owners they keep each other out, also on
+  /// one thread.
+  std::optional<LockOwner> owner = {};
   /// Renews the lease by itself, at every third of it, from a thread that all of the process share and that
   /// runs only while there is such a grant. What cannot be renewed is told to `on_lost` while there is still
   /// a tenth of the lease to stop in. The lease of a thread that has ended is not renewed (SyncRLock,
@@ -144,12 +170,14 @@ struct LockInfo {
 
 /// What SyncLock and SyncRLock share. Not for use by itself.
 class DCACHE_EXPORT LockHandle {
+  friend class locking::Acquiring;
+
  public:
   LockHandle(LockHandle&&) noexcept;
   LockHandle& operator=(LockHandle&&) noexcept;
   LockHandle(const LockHandle&) = delete;
   LockHandle& operator=(const LockHandle&) = delete;
-  /// Releases what the handle still holds.
+  /// Releases what the handle still holds, and cancels what waits for it (async.hpp).
   ~LockHandle();
 
   /// Waits until the lock is held, at most `LockOptions::timeout`.
@@ -246,7 +274,7 @@ class DCACHE_EXPORT LockHandle {
  private:
   [[nodiscard]] LockMode usual_mode() const noexcept;
 
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // shared with waits that have no thread
 };
 
 /// A mutual-exclusion lock that belongs to its handle. The model is typed_diskcache's SyncLock, which spins

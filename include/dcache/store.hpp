@@ -111,6 +111,14 @@ enum class LockCounter : std::uint8_t { grants, contended, takeovers, lost, long
   return counter == LockCounter::longest_wait || counter == LockCounter::longest_hold;
 }
 
+/// Agents with an odd number are no threads: handles, coroutines. Whoever wakes one of them wakes this agent
+/// of the same session too, so that one thread can sleep for any number of them, and then look whose words
+/// have moved.
+inline constexpr std::uint64_t kAnyHandle = 1;
+[[nodiscard]] constexpr bool wakes_any_handle(std::uint64_t agent) noexcept {
+  return agent % 2 == 1 && agent != kAnyHandle;
+}
+
 /// A walk over live entries in pages. It holds nothing open between pages.
 class Scan {
  public:
@@ -274,7 +282,7 @@ class DCACHE_EXPORT Store {
   [[nodiscard]] virtual std::optional<std::uint32_t> wake_word(std::uint64_t agent) = 0;
   /// Sleeps while the agent's word is `seen`, at most until `until`. May end for no reason.
   virtual void sleep(std::uint64_t agent, std::uint32_t seen, Deadline until) = 0;
-  /// Wakes an agent of any session. Never throws.
+  /// Wakes an agent of any session, and with it `kAnyHandle` if that is to be woken too. Never throws.
   virtual void wake(std::string_view session, std::uint64_t agent) noexcept = 0;
   /// The same for a word that whoever knows its name may sleep on.
   [[nodiscard]] virtual std::optional<std::uint32_t> topic_word(std::string_view topic) = 0;

@@ -11,15 +11,9 @@
 #include <vector>
 
 #include "dcache/error.hpp"
-#include "locks/access.hpp"
-#include "locks/deadlock.hpp"
-#include "locks/handle_impl.hpp"
-#include "locks/line.hpp"
+#include "locks/attempt.hpp"
 #include "locks/log.hpp"
 #include "locks/record_json.hpp"
-#include "locks/waiting.hpp"
-#include "locks/watches.hpp"
-#include "platform/clock.hpp"
 
 namespace dcache {
 
@@ -39,6 +33,9 @@ constexpr auto kFirstSleep = std::chrono::milliseconds(1);
 /// A wait for the store that a stop request must end is cut into such.
 constexpr auto kStopSlice = std::chrono::milliseconds(25);
 
+/// Without a board and a thread.
+constexpr auto kLongestPause = std::chrono::seconds(1);
+
 constexpr auto kTellPeriod = std::chrono::seconds(1);
 
 /// Who has waited this long looks whether it is in a circle, and later again, at double the time. The circle
@@ -50,72 +47,34 @@ constexpr auto kHidden = std::chrono::milliseconds(50);
 
 }  // namespace
 
-/// One call of `lock` or its like. Its end gives up the place in the queue.
-class LockHandle::Impl::Attempt {
- public:
-  Attempt(Impl& lock, Store& store, Deadline deadline, const std::stop_token* stop, locking::Wish wish)
-      : lock_(lock), store_(store), deadline_(deadline), stop_(stop), wish_(std::move(wish)) {}
-  Attempt(const Attempt&) = delete;
-  Attempt& operator=(const Attempt&) = delete;
-  ~Attempt() { leave(); }
-
-  Failed run();
-
- private:
-  using Outcome = locking::Outcome;
-  enum class Step { held, go_on, timeout, tries, deadlock };
-
-  Step try_first();
-  Step try_again();
-  Step change(locking::Queue queue);
-  Step read();
-  Step spin();
-  Step stand_in_line();
-  Step wait_in(locking::Place& place, steady_clock::time_point visible);
-  Step wait_for_turn();
-  void doze(std::optional<std::uint32_t> seen);
-  void leave() noexcept;
-  void tell();
-  void count_grant(bool waited) const noexcept;
-  void check_circle();
-  [[nodiscard]] std::vector<locking::Link> circle() const;
-  void check_stop() const;
-  [[nodiscard]] bool over() const { return deadline_ != kNoDeadline && steady_clock::now() >= deadline_; }
-  [[nodiscard]] bool add();
-  template <class F>
-  auto patiently(F f);
-  [[nodiscard]] Step count_try();
-  static Failed failed(Step step);
-
-  Impl& lock_;
-  Store& store_;
-  const Deadline deadline_;
-  const std::stop_token* const stop_;
-  const steady_clock::time_point started_ = steady_clock::now();
-  steady_clock::time_point told_{};
-  std::uint64_t tries_ = 0;
-  bool spinning_ = false;
-  locking::Wish wish_;  ///< with the ticket of its place in the queue
-  locking::Pause pause_{lock_.options_.backoff, deadline_, stop_};
-  int slept_ = 0;
-  steady_clock::time_point circle_look_ = steady_clock::time_point::max();
-  locking::Look look_;        ///< what the record said when it was last seen
-  locking::Watches watches_;  ///< of those whose end changes our fate
-};
+LockHandle::Impl::Attempt::Attempt(Impl& lock, Store& store, Deadline deadline, const std::stop_token* stop,
+                                   locking::Wish wish, const locking::Sleeper* sleeper)
+    : lock_(lock),
+      store_(store),
+      deadline_(deadline),
+      stop_(stop),
+      sleeper_(sleeper),
+      by_(sleeper != nullptr ? wish.hold.who.agent : lock.caller()),
+      wish_(std::move(wish)) {}
 
 /// Runs a transaction, which may have to wait for those of others: in slices if that must be broken off when
-/// a stop is requested.
+/// a stop is requested, and without a thread for no more than one slice.
 template <class F>
 auto LockHandle::Impl::Attempt::patiently(F f) {
   const auto most = std::min<Duration>(kStorePatience, lock_.state_->options().timeout);
-  const Deadline end = std::max(deadline_, locking::deadline_after(most));
+  if (!busy_until_) busy_until_ = std::max(deadline_, locking::deadline_after(most));
+  const Deadline end = *busy_until_;
   for (;;) {
-    const Deadline slice = stop_ == nullptr ? end : std::min(end, steady_clock::now() + kStopSlice);
+    Deadline slice = stop_ == nullptr ? end : std::min(end, steady_clock::now() + kStopSlice);
+    if (sleeper_ != nullptr) slice = std::min(end, steady_clock::now() + patience_);
     try {
-      return f(slice);
+      auto done = f(slice);
+      busy_until_.reset();
+      return done;
     } catch (const Timeout&) {
       check_stop();
       if (steady_clock::now() >= end) throw;
+      if (sleeper_ != nullptr) throw StoreIsBusy();
     }
   }
 }
@@ -134,18 +93,61 @@ LockHandle::Impl::Failed LockHandle::Impl::Attempt::failed(Step step) {
 }
 
 LockHandle::Impl::Failed LockHandle::Impl::Attempt::run() {
-  Step step = try_first();
-  const bool waited = step == Step::go_on;
-  if (step == Step::go_on && over()) step = Step::timeout;
-  if (step == Step::go_on) step = spin();
-  if (step == Step::go_on) step = stand_in_line();
-  if (step == Step::held) count_grant(waited);
-  return failed(step);
+  for (;;) {
+    const Step step = advance({});
+    if (step != Step::sleep) return failed(step);
+    sleep_now();
+  }
 }
 
-void LockHandle::Impl::Attempt::count_grant(bool waited) const noexcept {
+LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::advance(std::chrono::milliseconds patience) {
+  patience_ = patience;
+  Step step = Step::go_on;
+  try {
+    while (step == Step::go_on) step = next();
+  } catch (const StoreIsBusy&) {
+    sleep_ = {.until = steady_clock::now()};
+    return Step::sleep;
+  }
+  if (step == Step::held) count_grant();
+  if (step != Step::sleep) end_wait();
+  return step;
+}
+
+/// Others of this process may go on.
+void LockHandle::Impl::Attempt::end_wait() noexcept {
+  outside_.reset();
+  line_.reset();
+  watches_ = {};
+  may_watch_.reset();
+}
+
+LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::next() {
+  switch (phase_) {
+    case Phase::first: {
+      const Step step = try_first();
+      if (step != Step::go_on) return step;
+      waited_ = true;
+      return over() ? Step::timeout : go_to(Phase::spin);
+    }
+    case Phase::spin:
+      return spin();
+    case Phase::line:
+      return stand_in(line_, visible_);
+    case Phase::outside:
+      return stand_in(outside_, Clock::time_point::max());
+    case Phase::queue:
+      return queue();
+    case Phase::look:
+      return look();
+    default:
+      return woken();
+  }
+}
+
+void LockHandle::Impl::Attempt::count_grant() const noexcept {
   store_.count(LockCounter::grants, 1);
-  if (!waited) return;
+  if (!waited_) return;
   store_.count(LockCounter::contended, 1);
   const auto microseconds = std::chrono::floor<std::chrono::microseconds>(steady_clock::now() - started_);
   store_.count(LockCounter::longest_wait, static_cast<std::uint64_t>(microseconds.count()));
@@ -173,7 +175,7 @@ bool LockHandle::Impl::Attempt::add() {
   };
   const bool added = patiently(
       [&](Deadline deadline) { return store_.add_record(Space::locks, lock_.key_, make, deadline); });
-  if (added) lock_.granted(record.holders.front(), wish_.hold.count, std::move(bytes), false);
+  if (added) lock_.granted(record.holders.front(), wish_.hold.count, by_, std::move(bytes), false);
   return added;
 }
 
@@ -198,7 +200,7 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::change(locking::Queue
   switch (result.outcome) {
     case Outcome::granted:
     case Outcome::again:
-      lock_.granted(*own, wish_.hold.count, bytes, result.owner_died);
+      lock_.granted(*own, wish_.hold.count, by_, bytes, result.owner_died);
       if (result.owner_died) {
         store_.count(LockCounter::takeovers, 1);
         locking::log_event(*lock_.state_, LockEvent::Kind::taken_over, lock_.key_, own->fence, before);
@@ -210,7 +212,7 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::change(locking::Queue
                             ", so it cannot be " + locking::described(wish_.kind, wish_.limit) +
                             "; use another key");
     case Outcome::mine:
-      if (own != nullptr && lock_.waits_for_itself(*own)) return Step::deadlock;
+      if (own != nullptr && lock_.waits_for_itself(*own, by_)) return Step::deadlock;
       break;
     default:
       break;
@@ -229,7 +231,7 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::read() {
   if (const locking::Hold* const own = locking::find_hold(record, wish_.hold.who)) {
     if (lock_.of_threads()) {
       look_.act = true;  // it may go deeper
-    } else if (lock_.kind_ == locking::Kind::lock && lock_.waits_for_itself(*own)) {
+    } else if (lock_.kind_ == locking::Kind::lock && lock_.waits_for_itself(*own, by_)) {
       return Step::deadlock;
     }
   }
@@ -247,16 +249,23 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::try_first() {
 }
 
 /// Most locks are held for microseconds: a few looks first. Counted in time, as one yield may take as long as
-/// a hundred grants.
+/// a hundred grants. Only on a thread of its own.
 LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::spin() {
   spinning_ = true;
-  while (steady_clock::now() - started_ < kSpin) {
+  while (sleeper_ == nullptr && steady_clock::now() - started_ < kSpin) {
     std::this_thread::yield();
     check_stop();
     if (const Step step = try_again(); step != Step::go_on) return step;
   }
   spinning_ = false;
-  return over() ? Step::timeout : Step::go_on;
+  if (over()) return Step::timeout;
+  circle_look_ = std::max(started_ + kFirstCircleLook, steady_clock::now());
+  // Strict order is kept by the record alone: in line, threads of one process would count as one.
+  if (lock_.options_.fair) return go_to(Phase::queue);
+  line_.emplace(wish_.hold.who.session, lock_.key_, on_first());
+  // Only who holds something can be part of a circle; the others save their process write transactions.
+  if (holds_any()) visible_ = steady_clock::now() + kHidden;
+  return go_to(Phase::line);
 }
 
 /// Says whom it waits for, at first and then once a second.
@@ -287,7 +296,7 @@ void LockHandle::Impl::Attempt::check_circle() {
   const auto now = steady_clock::now();
   if (now < circle_look_) return;
   circle_look_ = now + 2 * std::max<steady_clock::duration>(now - started_, kFirstCircleLook);
-  if (!thread_holds_any() || wish_.ticket == 0) return;
+  if (!holds_any() || wish_.ticket == 0) return;
   const std::vector<locking::Link> found = circle();
   if (found.empty()) return;
   const std::string words = locking::in_words(found);
@@ -296,87 +305,112 @@ void LockHandle::Impl::Attempt::check_circle() {
                  words + "; take locks in the same order everywhere, or use lock_all");
 }
 
-LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::stand_in_line() {
-  // Strict order is kept by the record alone: in line, threads of one process would count as one.
-  if (lock_.options_.fair) return wait_for_turn();
-  locking::Place place(wish_.hold.who.session, lock_.key_);
-  // Only who holds something can be part of a circle; the others save their process write transactions.
-  const auto visible = thread_holds_any() ? steady_clock::now() + kHidden : steady_clock::time_point::max();
-  if (const Step step = wait_in(place, visible); step != Step::go_on) return step;
-  return wait_for_turn();
-}
-
 /// Until nobody of this process is before it, or the time has come to be seen by others.
-LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::wait_in(locking::Place& place,
-                                                                   steady_clock::time_point visible) {
-  std::optional<std::stop_callback<std::function<void()>>> on_stop;
-  if (stop_ != nullptr) on_stop.emplace(*stop_, [&place] { place.wake(); });
-  for (;;) {
-    Deadline until = std::min(deadline_, visible);
-    if (lock_.options_.on_wait) {
-      // At once, but without spinning while there is nobody to tell of.
-      until = std::min(until, std::max(told_ + kTellPeriod, steady_clock::now() + kFirstSleep));
-    }
-    const locking::Place::Ended ended = place.wait(until, stop_);
-    check_stop();
-    if (ended == locking::Place::Ended::first || steady_clock::now() >= visible) return Step::go_on;
-    if (over()) return Step::timeout;
-    tell();
+LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::stand_in(std::optional<locking::Place>& place,
+                                                                    steady_clock::time_point visible) {
+  check_stop();
+  const auto now = steady_clock::now();
+  if (place->is_first() || now >= visible) {
+    return go_to(phase_ == Phase::line ? Phase::queue : Phase::look);
   }
+  if (over()) return Step::timeout;
+  sleep_ = {.until = std::min(deadline_, visible)};
+  if (lock_.options_.on_wait) {
+    // At once, but without spinning while there is nobody to tell of.
+    if (now - started_ >= kFirstSleep) tell();
+    sleep_.until = std::min(sleep_.until, std::max(told_ + kTellPeriod, now + kFirstSleep));
+  }
+  return Step::sleep;
 }
 
-/// In the queue of the record, asleep until woken.
-LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::wait_for_turn() {
-  circle_look_ = std::max(started_ + kFirstCircleLook, steady_clock::now());
-  std::optional<std::stop_callback<std::function<void()>>> on_stop;
-  if (stop_ != nullptr) {
-    on_stop.emplace(*stop_, [this] { store_.wake(wish_.hold.who.session, wish_.hold.who.agent); });
+/// A try that takes or keeps a place in the queue of the record.
+LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::queue() {
+  seen_ = store_.wake_word(wish_.hold.who.agent);
+  const bool last = over();
+  check_stop();
+  const Step step = change(last ? locking::Queue::leave : locking::Queue::join);
+  if (step != Step::go_on) return step;
+  if (last) return Step::timeout;
+  if (wish_.ticket != 0) {
+    outside_.reset();
+  } else if (!outside_) {
+    // The queue is full: of each process only the first looks for room in it.
+    outside_.emplace(wish_.hold.who.session, lock_.key_ + '\0' + "outside", on_first());
+    return go_to(Phase::outside);
   }
-  std::optional<locking::Place> outside;
-  for (;;) {
-    std::optional<std::uint32_t> seen = store_.wake_word(wish_.hold.who.agent);
-    const bool last = over();
-    check_stop();
-    Step step = change(last ? locking::Queue::leave : locking::Queue::join);
-    if (step != Step::go_on) return step;
-    if (last) return Step::timeout;
-    if (wish_.ticket != 0) {
-      outside.reset();
-    } else if (!outside) {
-      // The queue is full: of each process only the first looks for room in it.
-      outside.emplace(wish_.hold.who.session, lock_.key_ + '\0' + "outside");
-      if (step = wait_in(*outside, steady_clock::time_point::max()); step != Step::go_on) return step;
-    }
-    while (!look_.act) {
-      tell();
-      if (slept_ > 0) watches_.set(store_, wish_.hold.who, look_.watch);
-      doze(seen);
-      check_stop();
-      if (over()) break;
-      check_circle();
-      seen = store_.wake_word(wish_.hold.who.agent);
-      static_cast<void>(read());
-      step = count_try();
-      if (step != Step::go_on) return step;
-    }
-  }
+  return go_to(Phase::look);
 }
 
-/// One sleep.
-void LockHandle::Impl::Attempt::doze(std::optional<std::uint32_t> seen) {
+/// In the queue: acts if there is a reason, else sleeps.
+LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::look() {
+  if (look_.act) return go_to(Phase::queue);
+  tell();
+  if (slept_ > 0) watch();
+  sleep_ = doze();
+  phase_ = Phase::woken;
+  return Step::sleep;
+}
+
+LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::woken() {
+  check_stop();
+  if (over()) return go_to(Phase::queue);
+  check_circle();
+  seen_ = store_.wake_word(wish_.hold.who.agent);
+  static_cast<void>(read());
+  const Step step = count_try();
+  return step != Step::go_on ? step : go_to(Phase::look);
+}
+
+void LockHandle::Impl::Attempt::watch() {
+  if (sleeper_ == nullptr) return watches_.set(store_, wish_.hold.who, look_.watch);
+  std::vector<std::string> watched;
+  for (const std::string& session : look_.watch) {
+    if (session == wish_.hold.who.session) continue;
+    may_watch_ = sleeper_->may_watch(session);
+    if (may_watch_ == nullptr) continue;
+    watched = {session};
+    break;
+  }
+  watches_.set(store_, wish_.hold.who, watched);
+}
+
+/// How the next sleep is to be.
+locking::Sleep LockHandle::Impl::Attempt::doze() {
   ++slept_;
-  if (!seen) {
-    // Nothing can wake us: a turn is seen in time only if we look that often.
-    static_cast<void>(pause_.wait());
-    return;
+  if (!seen_) {
+    // Nothing can wake us: a turn is seen in time only if we look that often. A thread pauses by itself.
+    if (sleeper_ == nullptr) return {};
+    const auto pause = std::min<std::chrono::nanoseconds>(pause_.next(), kLongestPause);
+    return {.until = std::min<Deadline>(deadline_, steady_clock::now() + pause)};
   }
   const Deadline slice = wish_.ticket != 0 ? locking::end_of_slice(slept_ - 1, look_.ahead)
                                            : locking::end_of_slice_outside(slept_ - 1);
   Deadline until = std::min(deadline_, slice);
   if (look_.next) until = std::min(until, locking::deadline_at(*look_.next));
   if (slept_ == 1) until = std::min(until, steady_clock::now() + kFirstSleep);
-  if (thread_holds_any()) until = std::min(until, circle_look_);
-  store_.sleep(wish_.hold.who.agent, *seen, until);
+  if (holds_any()) until = std::min(until, circle_look_);
+  return {.until = until, .seen = seen_};
+}
+
+/// Sleeps on this thread, as was said.
+void LockHandle::Impl::Attempt::sleep_now() {
+  locking::Place* const place = phase_ == Phase::line      ? &*line_
+                                : phase_ == Phase::outside ? &*outside_
+                                                           : nullptr;
+  std::optional<std::stop_callback<std::function<void()>>> on_stop;
+  if (stop_ != nullptr) {
+    on_stop.emplace(*stop_, [this, place] {
+      if (place != nullptr) place->wake();
+      if (place == nullptr) store_.wake(wish_.hold.who.session, wish_.hold.who.agent);
+    });
+  }
+  if (place != nullptr) {
+    static_cast<void>(place->wait(sleep_.until, stop_));
+  } else if (sleep_.seen) {
+    store_.sleep(wish_.hold.who.agent, *sleep_.seen, sleep_.until);
+  } else {
+    static_cast<void>(pause_.wait());
+  }
 }
 
 /// A place in the queue is never left behind: who gives up tells those behind it.
@@ -393,15 +427,17 @@ void LockHandle::Impl::Attempt::leave() noexcept {
   }
 }
 
+void LockHandle::Impl::leave_adopted() {
+  platform::MutexLock lock(mutex_);
+  if (adopted_) forget(false);
+  adopted_.reset();
+}
+
 LockHandle::Impl::Failed LockHandle::Impl::acquire(Deadline deadline, const std::stop_token* stop,
                                                    locking::Mode mode, std::uint64_t count) {
   Store& store = locking::store_for(*state_, key_);
   state_->retry_kept();
-  {
-    platform::MutexLock lock(mutex_);
-    if (adopted_) forget(false);
-    adopted_.reset();
-  }
+  leave_adopted();
   return Attempt(*this, store, deadline, stop, wish(store, mode, count)).run();
 }
 

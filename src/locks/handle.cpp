@@ -12,6 +12,7 @@
 #include "locks/access.hpp"
 #include "locks/handle_impl.hpp"
 #include "locks/options.hpp"
+#include "platform/process.hpp"
 
 namespace dcache {
 
@@ -28,10 +29,18 @@ locking::Kind LockHandle::Impl::kind_of(LockHandle::Kind kind) noexcept {
   }
 }
 
+LockOwner::LockOwner()
+    : agent_(platform::new_agent()), name_(locking::owner_name() + '/' + std::to_string(agent_)) {}
+
 LockHandle::LockHandle(Cache& cache, ByteView key, LockOptions options, Kind kind, std::uint64_t limit) {
   check_key(key.view());
   locking::check_options(key.view(), options);
-  impl_ = std::make_unique<Impl>(cache.state(), std::string(key.view()), std::move(options),
+  if (options.owner && kind != Kind::reentrant && kind != Kind::shared) {
+    throw InvalidArgument(locking::name_of(key.view()) +
+                          ": it belongs to its handle, so there can be no other owner; use SyncRLock or "
+                          "SyncRWLock");
+  }
+  impl_ = std::make_shared<Impl>(cache.state(), std::string(key.view()), std::move(options),
                                  Impl::kind_of(kind), limit);
 }
 

@@ -55,18 +55,22 @@ LockHandle::Impl::~Impl() DCACHE_TSA(no_thread_safety_analysis) { hold_levels(0)
 bool LockHandle::Impl::thread_holds_any() { return taken_by_thread()->load(std::memory_order_relaxed) > 0; }
 
 void LockHandle::Impl::hold_levels(std::uint64_t levels) {
-  if (levels > 0 && levels_ == 0) {
+  if (levels > 0 && levels_ == 0 && platform::is_thread(by_)) {
     taken_ = taken_by_thread();
     taken_->fetch_add(1, std::memory_order_relaxed);
   }
   // Perhaps in another thread than the one that took it.
-  if (levels == 0 && levels_ > 0) taken_->fetch_sub(1, std::memory_order_relaxed);
+  if (levels == 0 && taken_ != nullptr) std::exchange(taken_, nullptr)->fetch_sub(1, std::memory_order_relaxed);
   levels_ = levels;
+}
+
+std::uint64_t LockHandle::Impl::caller() const noexcept {
+  return options_.owner ? options_.owner->agent() : platform::thread_agent();
 }
 
 std::shared_ptr<LockHandle::Impl> LockHandle::Impl::mine() {
   // Without a count of its own: the handle lives as long as its calls.
-  if (kind_ != locking::Kind::rwlock) return {std::shared_ptr<Impl>(), this};
+  if (kind_ != locking::Kind::rwlock || options_.owner) return {std::shared_ptr<Impl>(), this};
   platform::MutexLock lock(threads_mutex_);
   std::shared_ptr<Impl>& own = threads_[platform::thread_agent()];
   if (own != nullptr) return own;
@@ -87,7 +91,7 @@ locking::Agent LockHandle::Impl::me(Store& store) const {
     platform::MutexLock lock(mutex_);
     if (adopted_) return *adopted_;
   }
-  return {store.session(), of_threads() ? platform::thread_agent() : handle_agent_};
+  return {store.session(), of_threads() ? caller() : handle_agent_};
 }
 
 locking::Wish LockHandle::Impl::wish(Store& store, locking::Mode mode, std::uint64_t count) const {
@@ -95,7 +99,7 @@ locking::Wish LockHandle::Impl::wish(Store& store, locking::Mode mode, std::uint
   locking::Hold& hold = wish.hold;
   hold.mode = mode;
   hold.count = count;
-  hold.owner = locking::owner_name();
+  hold.owner = options_.owner ? options_.owner->name() : locking::owner_name();
   hold.who = me(store);
   hold.keep = options_.keep;
   hold.label = options_.label;
@@ -113,17 +117,16 @@ void LockHandle::Impl::begin_now(locking::Hold& hold) const {
   }
 }
 
-void LockHandle::Impl::granted(const locking::Hold& hold, std::uint64_t count, std::string bytes,
-                               bool owner_died) {
+void LockHandle::Impl::granted(const locking::Hold& hold, std::uint64_t count, std::uint64_t by,
+                               std::string bytes, bool owner_died) {
   platform::MutexLock lock(mutex_);
   const bool deeper = fence_ == hold.fence;
-  const std::uint64_t thread = platform::thread_agent();
-  std::erase_if(overrun_, [&](const auto& one) { return one.first == thread; });
-  if (!deeper && levels_ > 0 && thread_ != thread) overrun_.emplace_back(thread_, fence_);
+  std::erase_if(overrun_, [&](const auto& one) { return one.first == by; });
+  if (!deeper && levels_ > 0 && by_ != by) overrun_.emplace_back(by_, fence_);
   if (!deeper) hold_levels(0);
+  by_ = by;
   hold_levels(levels_ + count);
   who_ = hold.who;
-  thread_ = thread;
   fence_ = hold.fence;
   count_ = hold.count;
   bytes_ = std::move(bytes);
@@ -132,24 +135,26 @@ void LockHandle::Impl::granted(const locking::Hold& hold, std::uint64_t count, s
   if (!deeper) since_ = hold.since;
   if (deeper) return;
   begin_renewal(hold);
-  if (of_threads()) locking::note_grant(state_, key_, who_, fence_, renewal_);
+  if (of_threads() && platform::is_thread(by)) locking::note_grant(state_, key_, who_, fence_, renewal_);
 }
 
-std::uint64_t LockHandle::Impl::take_overrun() {
+std::uint64_t LockHandle::Impl::take_overrun(std::uint64_t by) {
   platform::MutexLock lock(mutex_);
   const auto own = std::find_if(overrun_.begin(), overrun_.end(),
-                                [](const auto& one) { return one.first == platform::thread_agent(); });
+                                [&](const auto& one) { return one.first == by; });
   if (own == overrun_.end()) return 0;
   const std::uint64_t fence = own->second;
   overrun_.erase(own);
   return fence;
 }
 
-bool LockHandle::Impl::waits_for_itself(const locking::Hold& own) const {
+bool LockHandle::Impl::waits_for_itself(const locking::Hold& own, std::uint64_t by) const {
   if (own.lease) return false;
+  // Of two tasks that share a handle, and that nobody can tell apart, one waits for the other.
+  if (!platform::is_thread(by) && !options_.owner) return false;
   platform::MutexLock lock(mutex_);
   // Without levels it was unlocked, but that could not be committed yet.
-  const bool here = levels_ > 0 && own.fence == fence_ && thread_ == platform::thread_agent();
+  const bool here = levels_ > 0 && own.fence == fence_ && by_ == by;
   return here || (of_threads() && own.fence != fence_);
 }
 
@@ -201,8 +206,12 @@ void LockHandle::Impl::tell_lost(std::uint64_t fence) const {
 }
 
 Release LockHandle::Impl::release(std::uint64_t count) {
+  return release(count, caller(), locking::deadline_after(state_->options().timeout));
+}
+
+Release LockHandle::Impl::release(std::uint64_t count, std::uint64_t by, Deadline deadline) {
   Store& store = locking::store_for(*state_, key_);
-  if (const std::uint64_t overrun = take_overrun()) {
+  if (const std::uint64_t overrun = take_overrun(by)) {
     tell_lost(overrun);
     return Release::lost;
   }
@@ -222,7 +231,6 @@ Release LockHandle::Impl::release(std::uint64_t count) {
       if (held_here) fence = fence_;
       if (held_here && count_ == count) alone = bytes_;
     }
-    const Deadline deadline = locking::deadline_after(state_->options().timeout);
     locking::Changed changed;
     locking::Result& result = changed.result;
     // Who waits is never removed along with the grant: the machine passes the lock on.
@@ -287,7 +295,7 @@ void LockHandle::Impl::throw_not_owner() const {
 
 /// What unlocking means for a kept grant; false if there is none here. How deep it is the record knows
 /// better.
-bool LockHandle::Impl::leave_kept() {
+bool LockHandle::Impl::leave_kept(std::uint64_t by) {
   locking::Duty again;
   locking::Agent who;
   std::uint64_t fence = 0;
@@ -295,7 +303,7 @@ bool LockHandle::Impl::leave_kept() {
   const auto paused = pause_renewal();
   {
     platform::MutexLock lock(mutex_);
-    if (levels_ == 0 || (of_threads() && thread_ != platform::thread_agent())) return false;
+    if (levels_ == 0 || (of_threads() && by_ != by)) return false;
     again = giving_back(true, 1);
     who = who_;
     fence = fence_;
@@ -328,24 +336,29 @@ bool LockHandle::Impl::leave_kept() {
   return true;
 }
 
-void LockHandle::Impl::unlock(std::uint64_t count) {
+void LockHandle::Impl::unlock(std::uint64_t count) { unlock(count, caller()); }
+
+void LockHandle::Impl::unlock(std::uint64_t count, std::uint64_t by) {
   if (state_->forked()) return;
-  if (const std::uint64_t overrun = take_overrun()) return tell_lost(overrun);
-  if (options_.keep && leave_kept()) return;
+  if (const std::uint64_t overrun = take_overrun(by)) return tell_lost(overrun);
+  if (options_.keep && leave_kept(by)) return;
+  if (give_back(count, by) == Release::not_owner) throw_not_owner();
+}
+
+Release LockHandle::Impl::give_back(std::uint64_t count, std::uint64_t by) {
   try {
-    if (release(count) != Release::not_owner) return;
+    return release(count, by, locking::deadline_after(state_->options().timeout));
   } catch (const Error& failed) {
     {
       platform::MutexLock lock(mutex_);
       // Another thread's level is not this one's to give back, now or later.
-      if (levels_ < count || (of_threads() && thread_ != platform::thread_agent())) throw;
+      if (levels_ < count || (of_threads() && by_ != by)) throw;
       state_->keep(giving_back(false, count));
       hold_levels(levels_ - count);
     }
     state_->report(failed);
-    return;
+    return Release::released;
   }
-  throw_not_owner();
 }
 
 void LockHandle::Impl::destroy() noexcept {
@@ -354,6 +367,13 @@ void LockHandle::Impl::destroy() noexcept {
     platform::MutexLock lock(threads_mutex_);
     for (const auto& [thread, one] : threads_) one->destroy();
   }
+  std::optional<std::stop_source> end;
+  {
+    platform::MutexLock lock(mutex_);
+    gone_ = true;
+    end = end_;
+  }
+  if (end) end->request_stop();
   const auto paused = pause_renewal();
   platform::MutexLock lock(mutex_);
   end_renewal();
@@ -368,6 +388,12 @@ void LockHandle::Impl::destroy() noexcept {
     }
     hold_levels(levels_ - count);
   }
+}
+
+std::stop_token LockHandle::Impl::end() {
+  platform::MutexLock lock(mutex_);
+  if (!end_) end_.emplace();
+  return end_->get_token();
 }
 
 bool LockHandle::Impl::owned() {
@@ -422,8 +448,8 @@ bool LockHandle::Impl::adopt(std::string_view token) {
     throw Misuse(locking::name_of(key_) + " is held by this handle, which therefore cannot adopt a grant");
   }
   adopted_ = who_ = hold->who;
+  by_ = caller();
   hold_levels(kind_ == locking::Kind::semaphore ? hold->count : 1);
-  thread_ = platform::thread_agent();
   fence_ = hold->fence;
   count_ = hold->count;
   bytes_.clear();

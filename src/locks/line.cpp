@@ -21,6 +21,7 @@ struct Place::Line {
 /// Each has its own, as waking a thousand to see that one may go takes a second.
 struct Place::Turn {
   platform::Condition come;
+  std::shared_ptr<const std::function<void()>> on_first;  ///< shared, to be called without the mutex
 };
 
 namespace {
@@ -34,7 +35,7 @@ auto& lines() {
 
 }  // namespace
 
-Place::Place(const std::string& session, const std::string& key) {
+Place::Place(const std::string& session, const std::string& key, std::function<void()> on_first) {
   {
     platform::MutexLock lock(platform::registry_mutex());
     std::weak_ptr<void>& known = lines()[{session, key}];
@@ -43,15 +44,21 @@ Place::Place(const std::string& session, const std::string& key) {
   }
   platform::MutexLock lock(line_->mutex);
   turn_ = std::make_unique<Turn>();
+  if (on_first) turn_->on_first = std::make_shared<const std::function<void()>>(std::move(on_first));
   line_->waiting.push_back(turn_.get());
 }
 
 Place::~Place() {
+  std::shared_ptr<const std::function<void()>> next;
   {
     platform::MutexLock lock(line_->mutex);
     std::erase(line_->waiting, turn_.get());
-    if (!line_->waiting.empty()) line_->waiting.front()->come.notify_all();
+    if (!line_->waiting.empty()) {
+      line_->waiting.front()->come.notify_all();
+      next = line_->waiting.front()->on_first;
+    }
   }
+  if (next != nullptr) (*next)();
   // Whoever holds the last one finds nobody else coming to it: that takes the same mutex.
   platform::MutexLock lock(platform::registry_mutex());
   if (line_.use_count() == 1) lines().erase(line_->name);
@@ -61,6 +68,11 @@ Place::~Place() {
 void Place::wake() {
   platform::MutexLock lock(line_->mutex);
   turn_->come.notify_all();
+}
+
+bool Place::is_first() {
+  platform::MutexLock lock(line_->mutex);
+  return line_->waiting.front() == turn_.get();
 }
 
 Place::Ended Place::wait(Deadline until, const std::stop_token* stop) {

@@ -4,6 +4,7 @@
 // the lock's record, so that sixteen threads do not cost sixteen write transactions at every release.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -15,7 +16,8 @@ namespace dcache::locking {
 /// A place in the line for a lock, from its making to its end. First come, first served.
 class Place {
  public:
-  Place(const std::string& session, const std::string& key);
+  /// `on_first` is called, perhaps by another thread, when nobody is before it any more.
+  Place(const std::string& session, const std::string& key, std::function<void()> on_first = {});
   Place(const Place&) = delete;
   Place& operator=(const Place&) = delete;
   ~Place();
@@ -24,6 +26,7 @@ class Place {
   /// Waits until nobody of this process is before it. A requested stop ends the wait if `wake` is called.
   Ended wait(Deadline until, const std::stop_token* stop);
   void wake();
+  [[nodiscard]] bool is_first();
 
  private:
   struct Line;

@@ -13,6 +13,7 @@
 #include "locks/thread_end.hpp"
 #include "locks/waiting.hpp"
 #include "locks/watches.hpp"
+#include "platform/process.hpp"
 
 namespace dcache {
 
@@ -112,7 +113,7 @@ void LockHandle::Impl::exchanged(const locking::Hold& hold, std::string bytes, b
   if (levels_ == 0) return;  // this thread has it by another handle
   if (fence_ != hold.fence) {
     begin_renewal(hold);
-    locking::note_grant(state_, key_, who_, hold.fence, renewal_);
+    if (platform::is_thread(by_)) locking::note_grant(state_, key_, who_, hold.fence, renewal_);
   }
   fence_ = hold.fence;
   count_ = hold.count;

@@ -31,21 +31,21 @@ std::chrono::nanoseconds up_to(std::chrono::nanoseconds most) {
 
 }  // namespace
 
+std::chrono::nanoseconds Pause::next() {
+  if (++pauses_ <= kSpins) return std::chrono::nanoseconds(0);
+  const int doublings = std::min(pauses_ - kSpins - 1, 40);
+  const auto cap = backoff_.cap.nanoseconds();
+  std::chrono::nanoseconds full = backoff_.base.nanoseconds();
+  for (int i = 0; i < doublings && full < cap; ++i) full *= 2;
+  full = std::min(full, cap);
+  return full / 2 + up_to(full / 2);
+}
+
 Pause::Ended Pause::wait() {
   using std::chrono::nanoseconds;
   using std::chrono::steady_clock;
-  ++pauses_;
-  nanoseconds left{0};
-  if (pauses_ <= kSpins) {
-    std::this_thread::yield();
-  } else {
-    const int doublings = std::min(pauses_ - kSpins - 1, 40);
-    const auto cap = backoff_.cap.nanoseconds();
-    nanoseconds full = backoff_.base.nanoseconds();
-    for (int i = 0; i < doublings && full < cap; ++i) full *= 2;
-    full = std::min(full, cap);
-    left = full / 2 + up_to(full / 2);
-  }
+  nanoseconds left = next();
+  if (left == nanoseconds(0)) std::this_thread::yield();
   for (;;) {
     if (stop_ != nullptr && stop_->stop_requested()) return Ended::stopped;
     const auto now = steady_clock::now();

@@ -3,6 +3,7 @@
 // How long to wait for what.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <stop_token>
 #include <string>
@@ -22,6 +23,9 @@ class Pause {
 
   /// One pause, longer each time. It ends early when the deadline comes or a stop is requested.
   Ended wait();
+
+  /// How long the next one is, for who sleeps in another way; 0 is to let others run.
+  std::chrono::nanoseconds next();
 
  private:
   const Backoff backoff_;

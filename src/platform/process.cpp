@@ -45,10 +45,12 @@ std::int64_t tid() noexcept {
   return known_tid;
 }
 
-std::uint64_t new_agent() noexcept { return g_last_agent.fetch_add(1, std::memory_order_relaxed) + 1; }
+std::uint64_t new_agent() noexcept {
+  return 2 * (g_last_agent.fetch_add(1, std::memory_order_relaxed) + 1) + 1;
+}
 
 std::uint64_t thread_agent() noexcept {
-  thread_local const std::uint64_t agent = new_agent();
+  thread_local const std::uint64_t agent = new_agent() - 1;
   return agent;
 }
 

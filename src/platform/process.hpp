@@ -16,11 +16,13 @@ std::int64_t pid() noexcept;
 /// The kernel's number of the calling thread. For people: it is reused, and repeats across namespaces.
 std::int64_t tid() noexcept;
 
-/// A number for the calling thread that no other thread of this process ever has.
+/// A number for the calling thread that no other thread of this process ever has. It is even.
 std::uint64_t thread_agent() noexcept;
 
-/// A number from the same sequence, for something that is not a thread.
+/// A number from the same sequence, for something that is not a thread. It is odd, and never 1.
 std::uint64_t new_agent() noexcept;
+
+[[nodiscard]] constexpr bool is_thread(std::uint64_t agent) noexcept { return agent % 2 == 0; }
 
 /// 32 hexadecimal digits that change at every boot; empty where the system has none. Throws IoError if they
 /// cannot be read for want of descriptors.

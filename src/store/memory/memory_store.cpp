@@ -108,7 +108,12 @@ void MemoryStore::sleep(std::uint64_t agent, std::uint32_t seen, Deadline until)
 
 void MemoryStore::wake(std::string_view session, std::uint64_t agent) noexcept {
   if (session != session_) return;
-  platform::futex::Word& word = words_[agent % words_.size()];
+  wake_word_of(agent);
+  if (wakes_any_handle(agent)) wake_word_of(kAnyHandle);
+}
+
+void MemoryStore::wake_word_of(std::uint64_t number) noexcept {
+  platform::futex::Word& word = words_[number % words_.size()];
   word.fetch_add(1, std::memory_order_release);
   platform::futex::wake_all(word);
 }
@@ -122,7 +127,7 @@ void MemoryStore::sleep_on(std::string_view topic, std::uint32_t seen, Deadline 
 }
 
 void MemoryStore::wake_topic(std::string_view topic) noexcept {
-  wake(session_, std::hash<std::string_view>{}(topic));
+  wake_word_of(std::hash<std::string_view>{}(topic));
 }
 
 }  // namespace dcache::store::memory

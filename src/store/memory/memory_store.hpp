@@ -100,6 +100,8 @@ class MemoryStore final : public Store {
  private:
   friend class MemoryScan;
 
+  void wake_word_of(std::uint64_t number) noexcept;
+
   enum class Wish { step, transaction };
   void wait_for_turn(Wish wish, std::optional<Deadline> until) DCACHE_REQUIRES(mutex_);
   /// Begins to change something, in the thread's transaction if it has one. Without a deadline it waits for

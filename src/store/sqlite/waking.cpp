@@ -62,6 +62,7 @@ void SqliteStore::sleep(std::uint64_t agent, std::uint32_t seen, Deadline until)
 void SqliteStore::wake(std::string_view session, std::uint64_t agent) noexcept {
   try {
     board()->wake(board::Board::slot_of(session, agent));
+    if (wakes_any_handle(agent)) board()->wake(board::Board::slot_of(session, kAnyHandle));
   } catch (const std::exception&) {
     // It looks again by itself.
   }
@@ -103,7 +104,13 @@ std::shared_ptr<void> SqliteStore::watch(std::string_view session, std::uint64_t
   if (!options_.watch_deaths) return nullptr;
   const board::Board::Slot slot = board::Board::slot_of(this->session(), agent);
   if (!board()->word(slot)) return nullptr;
-  return session_->watch(session, [board = board(), slot] { board->wake(slot); });
+  // Not this store, which may be gone by then.
+  std::optional<board::Board::Slot> any;
+  if (wakes_any_handle(agent)) any = board::Board::slot_of(this->session(), kAnyHandle);
+  return session_->watch(session, [board = board(), slot, any] {
+    board->wake(slot);
+    if (any) board->wake(*any);
+  });
 }
 
 }  // namespace dcache::store::sqlite
