@@ -21,8 +21,8 @@
 // initiating call. A call that need not wait does its work, a short transaction, inside of the initiating
 // call, but does not wait there for a store that is busy for longer than 2 ms. All else is done by one thread
 // of the library for each cache directory, which looks after all that wait, and by one more that watches a
-// holder's death; more than one holder's death at a time is found out by looking, 20 times a second. That
-// thread also calls LockOptions::on_wait.
+// holder's death; those of more than one holder at a time are found out by looking, 20 times a second (if
+// more than 64 wait, more rarely: of a thousand once a second). LockOptions::on_wait is called there too.
 //
 // Who holds a lock: SyncLock and Semaphore belong to the handle, so coroutines with handles of their own keep
 // each other out, also on one thread; those that share a handle do so too, as with a mutex, and one that
@@ -61,7 +61,7 @@ namespace dcache {
 /// As `lock.lock()`: waits at most LockOptions::timeout. Completes with void(std::exception_ptr).
 template <class Token>
 auto async_lock(LockHandle& lock, Token&& token) {
-  return detail::initiate<detail::Locking, void(std::exception_ptr)>(
+  return detail::initiate<detail::Locking, void(std::exception_ptr), Token>(
       token, [&lock] { return detail::Locking{detail::Pending::lock(lock, std::nullopt)}; });
 }
 
@@ -69,7 +69,7 @@ auto async_lock(LockHandle& lock, Token&& token) {
 /// bool).
 template <class Token>
 auto async_try_lock_for(LockHandle& lock, Duration limit, Token&& token) {
-  return detail::initiate<detail::Trying, void(std::exception_ptr, bool)>(
+  return detail::initiate<detail::Trying, void(std::exception_ptr, bool), Token>(
       token, [&lock, limit] { return detail::Trying{detail::Pending::lock(lock, limit)}; });
 }
 
@@ -78,7 +78,7 @@ auto async_try_lock_for(LockHandle& lock, Duration limit, Token&& token) {
 /// void(std::exception_ptr).
 template <class Token>
 auto async_unlock(LockHandle& lock, Token&& token) {
-  return detail::initiate<detail::Unlocking, void(std::exception_ptr)>(
+  return detail::initiate<detail::Unlocking, void(std::exception_ptr), Token>(
       token, [&lock] { return detail::Unlocking{detail::Pending::unlock(lock)}; });
 }
 
@@ -92,7 +92,7 @@ template <class Factory, class Token>
 auto async_get_or_set(Cache& cache, ByteView key, Factory&& factory, const GetOrSetOptions& options,
                       Token&& token) {
   using Work = detail::Valuing<std::decay_t<Factory>>;
-  return detail::initiate<Work, void(std::exception_ptr, typename Work::Result)>(
+  return detail::initiate<Work, void(std::exception_ptr, typename Work::Result), Token>(
       token, [cache = cache.share(), name = std::string(key.view()), factory = std::forward<Factory>(factory),
               options]() mutable {
         detail::PendingValue value(cache, name, options);

@@ -383,8 +383,12 @@ locking::Sleep LockHandle::Impl::Attempt::doze() {
     const auto pause = std::min<std::chrono::nanoseconds>(pause_.next(), kLongestPause);
     return {.until = std::min<Deadline>(deadline_, steady_clock::now() + pause)};
   }
-  const Deadline slice = wish_.ticket != 0 ? locking::end_of_slice(slept_ - 1, look_.ahead)
-                                           : locking::end_of_slice_outside(slept_ - 1);
+  Deadline slice = wish_.ticket != 0 ? locking::end_of_slice(slept_ - 1, look_.ahead)
+                                     : locking::end_of_slice_outside(slept_ - 1);
+  if (sleeper_ != nullptr) {
+    const auto now = steady_clock::now();
+    slice = now + (slice - now) * sleeper_->rarely();
+  }
   Deadline until = std::min(deadline_, slice);
   if (look_.next) until = std::min(until, locking::deadline_at(*look_.next));
   if (slept_ == 1) until = std::min(until, steady_clock::now() + kFirstSleep);

@@ -22,6 +22,8 @@ struct Sleep {
 struct Sleeper {
   /// To be called by any thread when there is a reason to go on.
   std::function<void()> wake;
+  /// How much more rarely than a thread of its own it is to look: who leads many looks for all of them.
+  std::function<int()> rarely;
   /// Whether it may have this session's death watched, which takes a thread a session, for as long as it
   /// keeps what is returned; null: it may not, and finds out by looking.
   std::function<std::shared_ptr<const void>(const std::string& session)> may_watch;

@@ -20,6 +20,9 @@ constexpr auto kStepPatience = std::chrono::milliseconds(25);
 /// A grant that nobody takes in this time is given back.
 constexpr auto kDelivery = std::chrono::seconds(1);
 
+/// For so many tasks the thread looks as often as threads of their own would, for more of them more rarely.
+constexpr std::size_t kManyLooks = 64;
+
 /// Without anything to do the thread stays for a moment.
 constexpr auto kLinger = std::chrono::seconds(1);
 
@@ -144,9 +147,10 @@ Sleeper Task::sleeper() {
     task->woken_ = true;
     task->caretaker_->nudge();
   };
-  return {.wake = wake, .may_watch = [caretaker = caretaker_](const std::string& session) {
-            return caretaker->may_watch(session);
-          }};
+  return {.wake = wake,
+          .rarely = [caretaker = caretaker_] { return caretaker->rarely_.load(); },
+          .may_watch = [caretaker = caretaker_](
+                           const std::string& session) { return caretaker->may_watch(session); }};
 }
 
 /// One at a time for all: a death watch takes a thread a session. Of others' deaths one finds out by looking.
@@ -232,6 +236,7 @@ void Caretaker::run() noexcept {
     {
       platform::MutexLock lock(mutex_);
       if (!waiting_.empty()) state = (*waiting_.begin())->state_;
+      rarely_ = static_cast<int>(1 + waiting_.size() / kManyLooks);
     }
     // Before the look at what is slept on.
     const std::optional<std::uint32_t> word = state != nullptr ? word_of(*state, kAnyHandle) : std::nullopt;

@@ -112,6 +112,7 @@ class Caretaker : public std::enable_shared_from_this<Caretaker> {
                    std::optional<std::uint32_t> word) DCACHE_REQUIRES(mutex_);
 
   const std::string session_;
+  std::atomic<int> rarely_{1};
   platform::Mutex mutex_;
   platform::Condition changed_;
   std::set<std::shared_ptr<Task>> waiting_ DCACHE_GUARDED_BY(mutex_);

@@ -117,7 +117,7 @@ class ValueTask final : public locking::Task {
       return std::nullopt;
     }
     phase_ = Phase::watch;
-    sleep_ = {.until = Clock::now() + std::min(left, pause_after(limit_.elapsed()))};
+    sleep_ = {.until = Clock::now() + std::min(left, pause_after(limit_.elapsed()) * sleeper_.rarely())};
     return Step::sleep;
   }
 

@@ -65,6 +65,24 @@ ENGINE_TEST("the agents that a word is shared by, or that sleep on it together, 
   for (std::thread& sleeper : sleepers) sleeper.join();
 }
 
+ENGINE_TEST("waking a handle wakes who sleeps for all handles, waking a thread does not") {
+  const std::uint64_t handle = platform::new_agent();
+  const std::uint64_t thread = platform::thread_agent();
+  CHECK(!platform::is_thread(handle));
+  CHECK(platform::is_thread(thread));
+  const auto any = store().wake_word(kAnyHandle);
+  const auto own = store().wake_word(handle);
+  store().wake(store().session(), thread);
+  CHECK(store().wake_word(kAnyHandle) == any);
+  std::thread sleeper([&] {
+    while (store().wake_word(kAnyHandle) == any) store().sleep(kAnyHandle, *any, kNoDeadline);
+  });
+  std::this_thread::sleep_for(10ms);
+  store().wake(store().session(), handle);
+  sleeper.join();
+  CHECK(store().wake_word(handle) != own);
+}
+
 ENGINE_TEST("who is woken without sleeping, or does not exist, is no trouble") {
   store().wake(store().session(), platform::new_agent());
   store().wake("", 0);

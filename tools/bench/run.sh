@@ -8,6 +8,7 @@
 #   tools/bench/run.sh contention   opening, and processes at one lock beside other locks (18 minutes; --quick 1 minute;
 #                                   --only sharing 1 minute: readers and permits beside exclusive locks)
 #   tools/bench/run.sh policies     hit ratios under a size limit beside exact SIEVE and LRU
+#   tools/bench/run.sh async        locks by coroutines and callbacks beside blocking calls (needs Asio)
 #   tools/bench/run.sh layouts      the study behind the tables
 #   tools/bench/run.sh all          full, sizes, bulk, import, contention, layouts
 # What follows goes to the program: tools/bench/run.sh quick --json out.json. Times on a busy machine say little,
@@ -22,10 +23,10 @@ programs=()
 case "$what" in
   quick) programs=('bench-pairs --quick') ;;
   full) programs=('bench-pairs') ;;
-  sizes | bulk | import | contention | policies | layouts) programs=("bench-$what") ;;
+  sizes | bulk | import | contention | policies | async | layouts) programs=("bench-$what") ;;
   all) programs=('bench-pairs' 'bench-sizes' 'bench-bulk' 'bench-import' 'bench-contention' 'bench-layouts') ;;
   *)
-    sed -n '2,14s/^# *//p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,15s/^# *//p' "${BASH_SOURCE[0]}" >&2
     exit 64
     ;;
 esac

@@ -95,8 +95,9 @@ class Operation final : public AnyOperation {
   }
 
   void begin() {
-    if constexpr (asio::can_query_v<const Executor&, asio::execution::context_t>) {
-      asio::execution_context& context = asio::query(executor_, asio::execution::context);
+    using Context = asio::execution::context_as_t<asio::execution_context&>;
+    if constexpr (asio::can_query_v<const Executor&, Context>) {
+      asio::execution_context& context = asio::query(executor_, Context());
       operations_ = &asio::use_service<Operations>(context);
       operations_->add(shared_from_this());
     }
@@ -303,7 +304,7 @@ struct Valuing {
 
 /// `make` makes the work, on the initiating thread.
 template <class Work, class Signature, class Token, class Make>
-auto initiate(Token& token, Make make) {
+auto initiate(std::remove_reference_t<Token>& token, Make make) {
   return asio::async_initiate<Token, Signature>(
       [](auto&& handler, Make made) {
         using Handler = std::decay_t<decltype(handler)>;

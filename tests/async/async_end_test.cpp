@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Waits that end otherwise: cancelled, or with their coroutine, handle, executor or cache.
+#include <asio/experimental/awaitable_operators.hpp>
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include "async/coroutines.hpp"
+#include "conformance/engines.hpp"
+
+namespace {
+
+/// What a callback was told.
+struct Told {
+  std::exception_ptr error;
+  int times = 0;
+  /// The text of the Cancelled that it was told.
+  [[nodiscard]] std::string cancelled() const {
+    REQUIRE(times == 1);
+    return thrown<Cancelled>([&] {
+      if (error) std::rethrow_exception(error);
+    });
+  }
+};
+
+/// A handler on `io` that notes what it is told.
+auto into(Told& told, asio::io_context& io, asio::cancellation_signal& signal) {
+  return asio::bind_cancellation_slot(signal.slot(), asio::bind_executor(io, [&told](std::exception_ptr error) {
+                                        told.error = error;
+                                        ++told.times;
+                                      }));
+}
+
+bool free_for(Cache& cache, const char* key) {
+  return eventually([&] { return SyncLock(cache, key).try_lock(); });
+}
+
+}  // namespace
+
+ENGINE_TEST("a wait that is cancelled ends with Cancelled and leaves no place in the queue") {
+  Coroutines all;
+  SyncLock holder(cache, "k");
+  holder.lock();
+  bool over = false;
+  all.start([&]() -> Task {
+    SyncLock lock(cache, "k", {.timeout = 60s});
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+    try {
+      co_await async_lock(lock, use_awaitable);
+      FAIL_CHECK("not cancelled");
+    } catch (const Cancelled& error) {
+      CHECK(has(error.what(), "lock 'k': the wait was cancelled"));
+    }
+    CHECK(!lock.owned());
+    over = true;
+  });
+  REQUIRE(all.run_until([&] { return waiting(cache) == 1; }));
+  all.cancel();
+  CHECK(all.run_until([&] { return over; }));
+  CHECK(eventually([&] { return waiting(cache) == 0; }));
+  holder.unlock();
+  CHECK(free_for(cache, "k"));
+}
+
+ENGINE_TEST("one who is cancelled in the middle of the line leaves the others in it") {
+  Coroutines all;
+  SyncLock holder(cache, "k");
+  holder.lock();
+  int got = 0;
+  int cancelled = 0;
+  for (int i = 0; i < 5; ++i) {
+    all.start([&]() -> Task {
+      SyncLock lock(cache, "k", {.timeout = 60s});
+      try {
+        co_await async_lock(lock, use_awaitable);
+        ++got;
+        co_await async_unlock(lock, use_awaitable);
+      } catch (const Cancelled&) {
+        ++cancelled;
+      }
+    });
+    all.run_until([] { return false; }, 10ms);
+    if (i == 0 || i == 2) all.cancel();
+  }
+  CHECK(all.run_until([&] { return cancelled == 2; }));
+  holder.unlock();
+  all.run();
+  CHECK(got == 3);
+}
+
+ENGINE_TEST("what is cancelled before it was begun takes nothing") {
+  SyncLock lock(cache, "other");
+  detail::Pending pending = detail::Pending::lock(lock, std::nullopt);
+  pending.cancel();
+  CHECK(pending.start([] { FAIL_CHECK("ready"); }));
+  CHECK(has(thrown<Cancelled>([&] { static_cast<void>(pending.take()); }), "lock 'other'"));
+  CHECK(locks(cache).empty());
+}
+
+ENGINE_TEST("a grant that came before it was cancelled, but had not been told, is given back") {
+  asio::io_context io;
+  asio::cancellation_signal signal;
+  Told told;
+  SyncLock lock(cache, "k");
+  async_lock(lock, into(told, io, signal));
+  CHECK(lock.locked());
+  signal.emit(asio::cancellation_type::total);
+  io.run();
+  CHECK(has(told.cancelled(), "lock 'k'"));
+  CHECK(!lock.locked());
+  // Too late is too late.
+  Told again;
+  async_lock(lock, into(again, io, signal));
+  io.restart();
+  io.run();
+  signal.emit(asio::cancellation_type::total);
+  CHECK(again.times == 1);
+  CHECK(!again.error);
+  CHECK(lock.owned());
+}
+
+ENGINE_TEST("with a timer beside it, the one that is over first wins, and a lock that lost is not held") {
+  using asio::experimental::awaitable_operators::operator||;
+  SyncLock holder(cache, "k");
+  holder.lock();
+  await([&]() -> Task {
+    SyncLock lock(cache, "k", {.timeout = 60s});
+    const auto first = co_await (async_lock(lock, use_awaitable) || pause(30ms));
+    CHECK(first.index() == 1);
+    CHECK(!lock.owned());
+    holder.unlock();
+    const auto second = co_await (async_lock(lock, use_awaitable) || pause(60s));
+    CHECK(second.index() == 0);
+    CHECK(lock.owned());
+  });
+}
+
+ENGINE_TEST("a handle that is destroyed while it is waited for cancels the wait") {
+  asio::io_context io;
+  asio::cancellation_signal signal;
+  Told told;
+  SyncLock holder(cache, "k");
+  holder.lock();
+  auto lock = std::make_unique<SyncLock>(cache, "k", LockOptions{.timeout = 60s});
+  async_lock(*lock, into(told, io, signal));
+  REQUIRE(eventually([&] { return waiting(cache) == 1; }));
+  lock.reset();
+  io.run();
+  CHECK(has(told.cancelled(), "lock 'k'"));
+  CHECK(eventually([&] { return waiting(cache) == 0; }));
+  holder.unlock();
+  CHECK(free_for(cache, "k"));
+}
+
+ENGINE_TEST("an io_context that is destroyed takes its coroutines along, and nothing waits or is held") {
+  SyncLock holder(cache, "k");
+  holder.lock();
+  SyncLock outside(cache, "k", {.timeout = 60s});
+  SyncLock granted(cache, "g");
+  int destroyed = 0;
+  struct Noted {
+    explicit Noted(int& all) : count(all) {}
+    Noted(const Noted&) = delete;
+    Noted& operator=(const Noted&) = delete;
+    ~Noted() { ++count; }
+    int& count;
+  };
+  {
+    Coroutines all;
+    for (int i = 0; i < 5; ++i) {
+      all.start([&]() -> Task {
+        const Noted noted(destroyed);
+        SyncLock lock(cache, "k", {.timeout = 60s});
+        co_await async_lock(lock, use_awaitable);
+        FAIL_CHECK("resumed");
+      });
+    }
+    const auto told = [noted = std::make_shared<Noted>(destroyed)](std::exception_ptr) { FAIL_CHECK("called"); };
+    async_lock(outside, asio::bind_executor(all.io, told));
+    REQUIRE(all.run_until([&] { return waiting(cache) == 1; }));
+    async_lock(granted, asio::bind_executor(all.io, told));
+    CHECK(granted.locked());
+  }
+  CHECK(destroyed == 6);
+  CHECK(!granted.locked());
+  CHECK(eventually([&] { return waiting(cache) == 0; }));
+  holder.unlock();
+  CHECK(free_for(cache, "k"));
+  CHECK(!outside.owned());
+}
+
+ENGINE_TEST("an executor that stands still keeps no lock: when it goes on it gets it anew") {
+  Coroutines all;
+  SyncLock holder(cache, "k");
+  holder.lock();
+  SyncLock lock(cache, "k", {.timeout = 60s});
+  SyncLock at_once(cache, "a", {.timeout = 60s});
+  int got = 0;
+  auto count = asio::bind_executor(all.io, [&](std::exception_ptr error) {
+    CHECK(!error);
+    ++got;
+  });
+  async_lock(at_once, count);
+  async_lock(lock, count);
+  all.io.stop();
+  holder.unlock();
+  // It is granted, and after a second given back.
+  REQUIRE(eventually([&] { return lock.owned(); }));
+  SyncLock other(cache, "k");
+  REQUIRE(eventually([&] { return other.try_lock(); }));
+  CHECK(free_for(cache, "a"));
+  CHECK(got == 0);
+  CHECK(all.run_until([&] { return got == 1; }));
+  CHECK(at_once.owned());
+  other.unlock();
+  all.run();
+  CHECK(got == 2);
+  CHECK(lock.owned());
+  CHECK(lock.fence() > other.fence());
+}
+
+ENGINE_TEST("a store that is busy holds up no executor, and a wait for it can be cancelled") {
+  Coroutines all;
+  std::promise<void> begun;
+  std::promise<void> finish;
+  std::thread writer([&] {
+    cache.transact([&](Transaction& transaction) {
+      transaction.set("a", "b");
+      begun.set_value();
+      finish.get_future().wait();
+    });
+  });
+  begun.get_future().wait();
+  asio::cancellation_signal signal;
+  Told told;
+  SyncLock never(cache, "never", {.timeout = 60s});
+  SyncLock lock(cache, "k", {.timeout = 60s});
+  async_lock(never, into(told, all.io, signal));
+  bool got = false;
+  all.start([&]() -> Task {
+    co_await async_lock(lock, use_awaitable);
+    co_await async_unlock(lock, use_awaitable);
+    got = true;
+  });
+  all.run_until([] { return false; }, 100ms);
+  CHECK(!got);
+  signal.emit(asio::cancellation_type::terminal);
+  CHECK(all.run_until([&] { return told.times == 1; }));
+  finish.set_value();
+  all.run();
+  CHECK(got);
+  CHECK(has(told.cancelled(), "lock 'never'"));
+  writer.join();
+  CHECK(locks(cache).empty());
+}
+
+ENGINE_TEST("an unlock goes on without its executor") {
+  SyncLock lock(cache, "k");
+  lock.lock();
+  std::promise<void> begun;
+  std::promise<void> finish;
+  std::thread writer([&] {
+    cache.transact([&](Transaction& transaction) {
+      transaction.set("a", "b");
+      begun.set_value();
+      finish.get_future().wait();
+    });
+  });
+  begun.get_future().wait();
+  {
+    asio::io_context io;
+    async_unlock(lock, asio::bind_executor(io, [](std::exception_ptr) { FAIL_CHECK("called"); }));
+  }
+  finish.set_value();
+  writer.join();
+  CHECK(free_for(cache, "k"));
+}
+
+TEST_CASE("a cache that is closed while a coroutine waits stays open for it") {
+  const TempDir dir;
+  Coroutines all;
+  auto cache = std::make_unique<Cache>(dir / "cache");
+  SyncLock holder(*cache, "k");
+  holder.lock();
+  bool got = false;
+  all.start([&]() -> Task {
+    SyncLock lock(*cache, "k", {.timeout = 60s});
+    co_await async_lock(lock, use_awaitable);
+    got = true;
+  });
+  all.run_until([] { return false; }, 20ms);
+  cache.reset();
+  holder.unlock();
+  all.run();
+  CHECK(got);
+}
