@@ -18,8 +18,8 @@
 // All types of asio::cancellation_type do so. To be shown by the associated cancellation slot, as ever.
 //
 // Handlers run on their associated executor (without one: asio::system_executor), and never inside the
-// initiating call. A call that need not wait does its work, a short transaction, inside of the initiating
-// call, but does not wait there for a store that is busy for longer than 2 ms. All else is done by one thread
+// initiating call. Inside of that a short transaction is done, which takes the lock or a place in the queue;
+// for a store that is busy it does not wait there for longer than 2 ms. All else is done by one thread
 // of the library for each cache directory, which looks after all that wait, and by one more that watches a
 // holder's death; those of more than one holder at a time are found out by looking, 20 times a second (if
 // more than 64 wait, more rarely: of a thousand once a second). LockOptions::on_wait is called there too.

@@ -23,7 +23,8 @@ void Acquiring::begin(Deadline deadline, const std::stop_token* stop, const Slee
   Wish wish = impl_->wish(store, permits ? Mode::permits : Mode::exclusive, 1);
   // Not the thread's: it may hold other things, and does not wait for this one.
   if (!impl_->options_.owner) wish.hold.owner += '/' + std::to_string(agent_);
-  attempt_ = std::make_unique<LockHandle::Impl::Attempt>(*impl_, store, deadline, stop, std::move(wish), sleeper);
+  attempt_ =
+      std::make_unique<LockHandle::Impl::Attempt>(*impl_, store, deadline, stop, std::move(wish), sleeper);
 }
 
 Acquiring::Step Acquiring::advance(std::chrono::milliseconds patience) {

@@ -42,7 +42,6 @@ class LockHandle::Impl::Attempt {
   /// `lock`.
   Step advance(std::chrono::milliseconds patience);
   [[nodiscard]] const locking::Sleep& sleep() const noexcept { return sleep_; }
-  [[nodiscard]] std::uint64_t agent() const noexcept { return wish_.hold.who.agent; }
 
   static Failed failed(Step step);
 
@@ -111,7 +110,7 @@ class LockHandle::Impl::Attempt {
   std::optional<std::uint32_t> seen_;
   int slept_ = 0;
   Clock::time_point circle_look_ = Clock::time_point::max();
-  locking::Look look_;        ///< what the record said when it was last seen
+  locking::Look look_;  ///< what the record said when it was last seen
   std::shared_ptr<const void> may_watch_;
   locking::Watches watches_;  ///< of those whose end changes our fate
 };

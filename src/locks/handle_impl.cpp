@@ -60,7 +60,8 @@ void LockHandle::Impl::hold_levels(std::uint64_t levels) {
     taken_->fetch_add(1, std::memory_order_relaxed);
   }
   // Perhaps in another thread than the one that took it.
-  if (levels == 0 && taken_ != nullptr) std::exchange(taken_, nullptr)->fetch_sub(1, std::memory_order_relaxed);
+  if (levels == 0 && taken_ != nullptr)
+    std::exchange(taken_, nullptr)->fetch_sub(1, std::memory_order_relaxed);
   levels_ = levels;
 }
 
@@ -140,8 +141,8 @@ void LockHandle::Impl::granted(const locking::Hold& hold, std::uint64_t count, s
 
 std::uint64_t LockHandle::Impl::take_overrun(std::uint64_t by) {
   platform::MutexLock lock(mutex_);
-  const auto own = std::find_if(overrun_.begin(), overrun_.end(),
-                                [&](const auto& one) { return one.first == by; });
+  const auto own =
+      std::find_if(overrun_.begin(), overrun_.end(), [&](const auto& one) { return one.first == by; });
   if (own == overrun_.end()) return 0;
   const std::uint64_t fence = own->second;
   overrun_.erase(own);

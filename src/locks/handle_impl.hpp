@@ -109,7 +109,7 @@ class LockHandle::Impl {
   mutable platform::Mutex mutex_;
   /// How often this handle holds the newest grant, or how many permits.
   std::uint64_t levels_ DCACHE_GUARDED_BY(mutex_) = 0;
-  locking::Agent who_ DCACHE_GUARDED_BY(mutex_);        ///< to whom it was granted
+  locking::Agent who_ DCACHE_GUARDED_BY(mutex_);    ///< to whom it was granted
   std::uint64_t by_ DCACHE_GUARDED_BY(mutex_) = 0;  ///< the thread, handle or owner that took it
   std::uint64_t fence_ DCACHE_GUARDED_BY(mutex_) = 0;
   std::int64_t since_ DCACHE_GUARDED_BY(mutex_) = 0;   ///< wall-clock microseconds

@@ -149,8 +149,8 @@ Sleeper Task::sleeper() {
   };
   return {.wake = wake,
           .rarely = [caretaker = caretaker_] { return caretaker->rarely_.load(); },
-          .may_watch = [caretaker = caretaker_](
-                           const std::string& session) { return caretaker->may_watch(session); }};
+          .may_watch =
+              [caretaker = caretaker_](const std::string& session) { return caretaker->may_watch(session); }};
 }
 
 /// One at a time for all: a death watch takes a thread a session. Of others' deaths one finds out by looking.
@@ -262,10 +262,6 @@ void Caretaker::run() noexcept {
         granted_.erase(task);
         task->reclaimed_ = true;
       }
-      for (const std::shared_ptr<Task>& task : due) {
-        waiting_.erase(task);
-        task->stage_ = Task::Stage::stepping;
-      }
       if (due.empty() && late.empty() && leaving.empty()) {
         const bool idle = waiting_.empty() && granted_.empty();
         if (!idle) idle_since = now;
@@ -287,6 +283,12 @@ void Caretaker::run() noexcept {
     }
     for (const std::shared_ptr<Task>& task : due) {
       std::function<void()> ready;
+      {
+        // Until then it can be cancelled without waiting for the steps of others.
+        platform::MutexLock lock(mutex_);
+        if (waiting_.erase(task) == 0) continue;
+        task->stage_ = Task::Stage::stepping;
+      }
       if (settle(task, step(*task, kStepPatience), &ready) && ready) ready();
     }
   }

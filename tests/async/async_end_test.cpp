@@ -26,7 +26,8 @@ struct Told {
 
 /// A handler on `io` that notes what it is told.
 auto into(Told& told, asio::io_context& io, asio::cancellation_signal& signal) {
-  return asio::bind_cancellation_slot(signal.slot(), asio::bind_executor(io, [&told](std::exception_ptr error) {
+  return asio::bind_cancellation_slot(signal.slot(),
+                                      asio::bind_executor(io, [&told](std::exception_ptr error) {
                                         told.error = error;
                                         ++told.times;
                                       }));
@@ -158,6 +159,7 @@ ENGINE_TEST("an io_context that is destroyed takes its coroutines along, and not
   holder.lock();
   SyncLock outside(cache, "k", {.timeout = 60s});
   SyncLock granted(cache, "g");
+  int begun = 0;
   int destroyed = 0;
   struct Noted {
     explicit Noted(int& all) : count(all) {}
@@ -172,13 +174,16 @@ ENGINE_TEST("an io_context that is destroyed takes its coroutines along, and not
       all.start([&]() -> Task {
         const Noted noted(destroyed);
         SyncLock lock(cache, "k", {.timeout = 60s});
+        ++begun;
         co_await async_lock(lock, use_awaitable);
         FAIL_CHECK("resumed");
       });
     }
-    const auto told = [noted = std::make_shared<Noted>(destroyed)](std::exception_ptr) { FAIL_CHECK("called"); };
+    const auto told = [noted = std::make_shared<Noted>(destroyed)](std::exception_ptr) {
+      FAIL_CHECK("called");
+    };
     async_lock(outside, asio::bind_executor(all.io, told));
-    REQUIRE(all.run_until([&] { return waiting(cache) == 1; }));
+    REQUIRE(all.run_until([&] { return begun == 5 && waiting(cache) == 1; }));
     async_lock(granted, asio::bind_executor(all.io, told));
     CHECK(granted.locked());
   }

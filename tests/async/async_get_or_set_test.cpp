@@ -39,8 +39,12 @@ ENGINE_TEST("what is not there is computed, stored and then found, without the f
     CHECK(runs == 2);
     CHECK(locks(cache).empty());
   });
-  CHECK(async_get_or_set(cache, "n", [] { return 0; }, {}, asio::use_future).get() == 10);
-  CHECK(async_get_or_set(cache, "f", [] { return std::string("x"); }, {}, asio::use_future).get() == "x");
+  CHECK(async_get_or_set(
+            cache, "n", [] { return 0; }, {}, asio::use_future)
+            .get() == 10);
+  CHECK(async_get_or_set(
+            cache, "f", [] { return std::string("x"); }, {}, asio::use_future)
+            .get() == "x");
 }
 
 ENGINE_TEST("of many coroutines that miss a key one computes, all have its result, and others go on") {
@@ -87,7 +91,8 @@ ENGINE_TEST("an ordinary factory runs on the executor of the call") {
   CHECK(ran == pool_thread);
 }
 
-ENGINE_TEST("a factory that throws or has nothing stores nothing, its caller is told, and the next computes") {
+ENGINE_TEST(
+    "a factory that throws or has nothing stores nothing, its caller is told, and the next computes") {
   await([this]() -> Task {
     const auto fails = []() -> std::string { throw std::runtime_error("no luck"); };
     const auto fails_later = []() -> asio::awaitable<std::string> {
@@ -104,7 +109,8 @@ ENGINE_TEST("a factory that throws or has nothing stores nothing, its caller is 
     CHECK(!co_await async_get_or_set(cache, "k", nothing_later, {}, use_awaitable));
     CHECK(!cache.contains("k"));
     CHECK(locks(cache).empty());
-    CHECK(co_await async_get_or_set(cache, "k", [] { return std::optional<int>(7); }, {}, use_awaitable) == 7);
+    CHECK(co_await async_get_or_set(
+              cache, "k", [] { return std::optional<int>(7); }, {}, use_awaitable) == 7);
   });
 }
 
@@ -146,9 +152,10 @@ ENGINE_TEST("what cannot be is an error of the call: options, types, its own key
     CHECK(has(co_await thrown_by<InvalidArgument>(async_get_or_set(cache, long_key, make, {}, use_awaitable)),
               "key"));
     cache.set("text", "no number");
-    CHECK(has(co_await thrown_by<WrongType>(async_get_or_set(cache, "text", make, {}, use_awaitable)), "'text'"));
-    CHECK(has(co_await thrown_by<AlreadyExists>(async_get_or_set(
-                  cache, "text", make, {.if_present = IfPresent::fail}, use_awaitable)),
+    CHECK(has(co_await thrown_by<WrongType>(async_get_or_set(cache, "text", make, {}, use_awaitable)),
+              "'text'"));
+    CHECK(has(co_await thrown_by<AlreadyExists>(
+                  async_get_or_set(cache, "text", make, {.if_present = IfPresent::fail}, use_awaitable)),
               "already"));
     std::future<int> inner;
     const auto asks_itself = [&] {
@@ -159,8 +166,10 @@ ENGINE_TEST("what cannot be is an error of the call: options, types, its own key
     CHECK(has(thrown<Deadlock>([&] { inner.get(); }), "its own factory"));
   });
   std::future<int> inside;
-  cache.transact(
-      [&](Transaction&) { inside = async_get_or_set(cache, "k", [] { return 1; }, {}, asio::use_future); });
+  cache.transact([&](Transaction&) {
+    inside = async_get_or_set(
+        cache, "k", [] { return 1; }, {}, asio::use_future);
+  });
   CHECK_THROWS_AS(inside.get(), Misuse);
   CHECK(!cache.contains("k"));
 }
@@ -178,9 +187,9 @@ ENGINE_TEST("one who waits for a computation times out, or is cancelled, and the
   all.run_until([] { return false; }, 10ms);
   all.start([&]() -> Task {
     const GetOrSetOptions options{.timeout = 30ms};
-    CHECK(has(co_await thrown_by<Timeout>(
-                  async_get_or_set(cache, "k", slowly(runs, "w"), options, use_awaitable)),
-              "held by"));
+    CHECK(has(
+        co_await thrown_by<Timeout>(async_get_or_set(cache, "k", slowly(runs, "w"), options, use_awaitable)),
+        "held by"));
     timed_out = true;
   });
   // The first and the second of those who wait do so in different ways.
@@ -208,8 +217,8 @@ ENGINE_TEST("cancelling one who computes cancels its factory, and the next one c
   int runs = 0;
   bool got = false;
   all.start([&]() -> Task {
-    CHECK(co_await thrown_by<asio::system_error>(async_get_or_set(
-              cache, "k", slowly(runs, "never", 60s), {}, use_awaitable)) != "");
+    CHECK(co_await thrown_by<asio::system_error>(
+              async_get_or_set(cache, "k", slowly(runs, "never", 60s), {}, use_awaitable)) != "");
   });
   REQUIRE(all.run_until([&] { return runs == 1; }));
   all.cancel();
@@ -248,11 +257,12 @@ ENGINE_TEST("a computation that was given to an executor that stands still goes 
   asio::io_context still;
   int runs = 0;
   std::string late;
-  async_get_or_set(cache, "k", [&] { return ++runs, std::string("late"); }, {},
-                   asio::bind_executor(still, [&](std::exception_ptr error, std::string value) {
-                     CHECK(!error);
-                     late = std::move(value);
-                   }));
+  async_get_or_set(
+      cache, "k", [&] { return ++runs, std::string("late"); }, {},
+      asio::bind_executor(still, [&](std::exception_ptr error, std::string value) {
+        CHECK(!error);
+        late = std::move(value);
+      }));
   CHECK(computation(cache, "k") == Computation::running);
   CHECK(cache.get_or_set("k", [] { return std::string("v"); }, {.timeout = 60s}) == "v");
   still.run();

@@ -189,7 +189,8 @@ ENGINE_TEST("locks of threads are refused without an owner, and locks of handles
     CHECK(has(co_await thrown_by<Misuse>(async_lock(shared, use_awaitable)), "lock 's'"));
     CHECK(has(co_await thrown_by<Misuse>(async_unlock(lock, use_awaitable)), "lock 'k'"));
     CHECK(has(thrown<InvalidArgument>([&] { SyncLock(cache, "k", {.owner = LockOwner()}); }), "SyncRLock"));
-    CHECK(has(thrown<InvalidArgument>([&] { Semaphore(cache, "k", 1, {.owner = LockOwner()}); }), "lock 'k'"));
+    CHECK(
+        has(thrown<InvalidArgument>([&] { Semaphore(cache, "k", 1, {.owner = LockOwner()}); }), "lock 'k'"));
   });
 }
 
@@ -265,11 +266,38 @@ ENGINE_TEST("a lease that ended while a coroutine held the lock lets the next on
   });
 }
 
+ENGINE_TEST("fair waits of coroutines stand in the queue in the order in which they asked") {
+  Coroutines all;
+  SyncRLock holder(cache, "k", {.fair = true});
+  holder.lock();
+  std::vector<std::uint64_t> asked;
+  int got = 0;
+  for (int i = 0; i < 60; ++i) {
+    all.start([&]() -> Task {
+      const LockOwner owner;
+      SyncRLock lock(cache, "k", {.timeout = 60s, .fair = true, .owner = owner});
+      asked.push_back(owner.agent());
+      co_await async_lock(lock, use_awaitable);
+      ++got;
+      co_await async_unlock(lock, use_awaitable);
+    });
+  }
+  REQUIRE(all.run_until([&] { return asked.size() == 60 && waiting(cache) == 60; }));
+  std::vector<std::uint64_t> queue;
+  const std::vector<LockInfo> found = locks(cache);
+  for (const Waiter& waiter : found.front().waiters) queue.push_back(waiter.agent);
+  CHECK(queue == asked);
+  holder.unlock();
+  all.run();
+  CHECK(got == 60);
+}
+
 ENGINE_TEST("on_wait is told while one waits, and what it throws ends the wait") {
   await([this]() -> Task {
     SyncLock holder(cache, "k");
     co_await async_lock(holder, use_awaitable);
-    SyncLock lock(cache, "k", {.on_wait = [](const Holder&, Duration) { throw std::runtime_error("enough"); }});
+    SyncLock lock(cache, "k",
+                  {.on_wait = [](const Holder&, Duration) { throw std::runtime_error("enough"); }});
     CHECK(co_await thrown_by<std::runtime_error>(async_lock(lock, use_awaitable)) == "enough");
     co_await async_unlock(holder, use_awaitable);
     CHECK(co_await async_try_lock_for(lock, 1s, use_awaitable));

@@ -36,7 +36,8 @@ TEST_SUITE("process") {
     CHECK(all.run_until([&] { return got; }));
   }
 
-  TEST_CASE_FIXTURE(OneCache, "a coroutine that is cancelled at the head of the queue leaves others unharmed") {
+  TEST_CASE_FIXTURE(OneCache,
+                    "a coroutine that is cancelled at the head of the queue leaves others unharmed") {
     Worker holder = shell(path());
     const std::string held = holder.ask("lock k");
     Coroutines all;
@@ -71,7 +72,8 @@ TEST_SUITE("process") {
     CHECK(got);
   }
 
-  TEST_CASE_FIXTURE(OneCache, "a process that waits is woken when a coroutine unlocks, or its process would") {
+  TEST_CASE_FIXTURE(OneCache,
+                    "a process that waits is woken when a coroutine unlocks, or its process would") {
     Worker waiter = shell(path());
     await([&]() -> Task {
       SyncLock lock(cache, "k");
@@ -114,7 +116,8 @@ TEST_SUITE("process") {
     CHECK(number == 6 * times);
   }
 
-  TEST_CASE_FIXTURE(OneCache, "a wait that is stopped with its process is passed over, and goes on after it") {
+  TEST_CASE_FIXTURE(OneCache,
+                    "a wait that is stopped with its process is passed over, and goes on after it") {
     Worker holder = shell(path());
     REQUIRE(holder.ask("lock k").starts_with("held"));
     Worker stopped = shell(path());
@@ -137,7 +140,8 @@ TEST_SUITE("process") {
     CHECK(stopped.line(10s).starts_with("held"));
   }
 
-  TEST_CASE_FIXTURE(OneCache, "coroutines have what another process computes, and compute it when that is killed") {
+  TEST_CASE_FIXTURE(OneCache,
+                    "coroutines have what another process computes, and compute it when that is killed") {
     for (const bool killed : {false, true}) {
       const std::string key = killed ? "killed" : "done";
       Worker worker = recipes_worker(*this);

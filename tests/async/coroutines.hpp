@@ -27,7 +27,8 @@ class Coroutines {
  public:
   template <class F>
   void start(F f) {
-    asio::co_spawn(io, std::move(f), asio::bind_cancellation_slot(cancel_.emplace_back().slot(), [](std::exception_ptr error) {
+    asio::co_spawn(io, std::move(f),
+                   asio::bind_cancellation_slot(cancel_.emplace_back().slot(), [](std::exception_ptr error) {
                      try {
                        if (error) std::rethrow_exception(error);
                      } catch (const std::exception& what) {

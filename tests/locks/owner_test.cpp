@@ -17,7 +17,8 @@ TEST_CASE("owners are unlike each other, and copies are the same one") {
   CHECK(has(one.name(), "/" + std::to_string(one.agent())));
 }
 
-TEST_CASE_FIXTURE(OneCache, "any thread may go deeper in an owner's lock and release it, no other owner may") {
+TEST_CASE_FIXTURE(OneCache,
+                  "any thread may go deeper in an owner's lock and release it, no other owner may") {
   const LockOwner owner;
   SyncRLock lock(cache, "k", {.owner = owner});
   SyncRLock same(cache, "k", {.owner = owner});

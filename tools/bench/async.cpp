@@ -3,8 +3,8 @@
 // What it costs not to wait with a thread: lock + unlock by a coroutine and by callbacks beside the same
 // with blocking calls, when nobody else wants the lock; and get_or_set of what is there. In slices that
 // alternate, as bench-pairs.
-#include <asio.hpp>
 #include <array>
+#include <asio.hpp>
 #include <cstdio>
 #include <functional>
 #include <string>
@@ -43,7 +43,8 @@ struct Chain {
   void next() {
     if (left-- == 0) return;
     dcache::async_lock(lock, asio::bind_executor(io, [this](std::exception_ptr) {
-                         dcache::async_unlock(lock, asio::bind_executor(io, [this](std::exception_ptr) { next(); }));
+                         dcache::async_unlock(
+                             lock, asio::bind_executor(io, [this](std::exception_ptr) { next(); }));
                        }));
   }
 };
@@ -116,8 +117,8 @@ int run(bench::Arguments& arguments) {
       asynchronous.push_back(times[1] / count);
       ratios.push_back(times[1] / times[0]);
     }
-    table.row({pair.name, bench::fixed(bench::median(blocked), 2), bench::fixed(bench::median(asynchronous), 2),
-               bench::fixed(bench::median(ratios), 2)});
+    table.row({pair.name, bench::fixed(bench::median(blocked), 2),
+               bench::fixed(bench::median(asynchronous), 2), bench::fixed(bench::median(ratios), 2)});
   }
   return 0;
 }
