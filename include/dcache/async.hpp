@@ -14,8 +14,8 @@
 //
 // Errors are the exceptions that the blocking calls throw (Timeout, Deadlock, Misuse, IoError, ...): handlers
 // get them as std::exception_ptr, their first argument; futures and co_await throw them. A call that is
-// cancelled ends with Cancelled within 50 ms and has then got nothing, even if it came to a grant meanwhile.
-// All types of asio::cancellation_type do so. To be shown by the associated cancellation slot, as ever.
+// cancelled, through the handler's cancellation slot and with any type, ends with Cancelled within 50 ms and
+// has then got nothing, even if it was granted meanwhile.
 //
 // Handlers run on their associated executor (without one: asio::system_executor), and never inside the
 // initiating call. Inside of that a short transaction is done, which takes the lock or a place in the queue;

@@ -12,7 +12,8 @@
 //
 // SyncLock belongs to the handle: any thread may unlock through the same handle; another handle, even on the
 // same thread, is somebody else. SyncRLock belongs to the thread: the holding thread may lock again, through
-// any handle of the same key, and the lock is free when it has unlocked as often.
+// any handle of the same key, and the lock is free when it has unlocked as often. A LockOwner may take the
+// thread's part, as coroutines need it: see async.hpp for waiting without a thread.
 //
 // SyncRWLock (rw_lock.hpp) has shared grants besides. All kinds exclude each other on one key.
 //

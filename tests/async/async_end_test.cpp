@@ -33,6 +33,30 @@ auto into(Told& told, asio::io_context& io, asio::cancellation_signal& signal) {
                                       }));
 }
 
+/// A transaction of another thread, from here until it is to finish.
+class LongWrite {
+ public:
+  explicit LongWrite(Cache& cache)
+      : writer_([this, &cache] {
+          cache.transact([&](Transaction& transaction) {
+            transaction.set("a", "b");
+            begun_.set_value();
+            finish_.get_future().wait();
+          });
+        }) {
+    begun_.get_future().wait();
+  }
+  void finish() {
+    finish_.set_value();
+    writer_.join();
+  }
+
+ private:
+  std::promise<void> begun_;
+  std::promise<void> finish_;
+  std::thread writer_;
+};
+
 bool free_for(Cache& cache, const char* key) {
   return eventually([&] { return SyncLock(cache, key).try_lock(); });
 }
@@ -227,16 +251,7 @@ ENGINE_TEST("an executor that stands still keeps no lock: when it goes on it get
 
 ENGINE_TEST("a store that is busy holds up no executor, and a wait for it can be cancelled") {
   Coroutines all;
-  std::promise<void> begun;
-  std::promise<void> finish;
-  std::thread writer([&] {
-    cache.transact([&](Transaction& transaction) {
-      transaction.set("a", "b");
-      begun.set_value();
-      finish.get_future().wait();
-    });
-  });
-  begun.get_future().wait();
+  LongWrite busy(cache);
   asio::cancellation_signal signal;
   Told told;
   SyncLock never(cache, "never", {.timeout = 60s});
@@ -252,33 +267,22 @@ ENGINE_TEST("a store that is busy holds up no executor, and a wait for it can be
   CHECK(!got);
   signal.emit(asio::cancellation_type::terminal);
   CHECK(all.run_until([&] { return told.times == 1; }));
-  finish.set_value();
+  busy.finish();
   all.run();
   CHECK(got);
   CHECK(has(told.cancelled(), "lock 'never'"));
-  writer.join();
   CHECK(locks(cache).empty());
 }
 
 ENGINE_TEST("an unlock goes on without its executor") {
   SyncLock lock(cache, "k");
   lock.lock();
-  std::promise<void> begun;
-  std::promise<void> finish;
-  std::thread writer([&] {
-    cache.transact([&](Transaction& transaction) {
-      transaction.set("a", "b");
-      begun.set_value();
-      finish.get_future().wait();
-    });
-  });
-  begun.get_future().wait();
+  LongWrite busy(cache);
   {
     asio::io_context io;
     async_unlock(lock, asio::bind_executor(io, [](std::exception_ptr) { FAIL_CHECK("called"); }));
   }
-  finish.set_value();
-  writer.join();
+  busy.finish();
   CHECK(free_for(cache, "k"));
 }
 

@@ -177,25 +177,11 @@ inline Pending::Taken take(Pending& pending, std::exception_ptr& error) {
   }
 }
 
-struct Locking {
-  static constexpr bool kCancellable = true;
-  Pending pending;
+enum class Tells { error_only, whether };
 
-  void cancel(asio::cancellation_type /*type*/) noexcept { pending.cancel(); }
-  template <class Op>
-  void finish(Op& operation) {
-    std::exception_ptr error;
-    if (take(pending, error) == Pending::Taken::again) return operation.go_on();
-    operation.complete(error);
-  }
-};
-
-struct Unlocking : Locking {
-  static constexpr bool kCancellable = false;
-};
-
-struct Trying {
-  static constexpr bool kCancellable = true;
+template <Tells tells, bool cancellable>
+struct OnLock {
+  static constexpr bool kCancellable = cancellable;
   Pending pending;
 
   void cancel(asio::cancellation_type /*type*/) noexcept { pending.cancel(); }
@@ -204,9 +190,16 @@ struct Trying {
     std::exception_ptr error;
     const Pending::Taken taken = take(pending, error);
     if (taken == Pending::Taken::again) return operation.go_on();
-    operation.complete(error, taken == Pending::Taken::yes);
+    if constexpr (tells == Tells::whether) {
+      operation.complete(error, taken == Pending::Taken::yes);
+    } else {
+      operation.complete(error);
+    }
   }
 };
+using Locking = OnLock<Tells::error_only, true>;
+using Trying = OnLock<Tells::whether, true>;
+using Unlocking = OnLock<Tells::error_only, false>;
 
 /// What a factory makes: what it returns, or what that is awaited for.
 template <class T>
