@@ -305,15 +305,19 @@ ENGINE_TEST("on_wait is told while one waits, and what it throws ends the wait")
 }
 
 TEST_CASE_FIXTURE(OneCache, "coroutines of one thread are not taken for a circle that would never end") {
-  // A thread waits for one of them, and holds what another one of them waits for.
+  // A thread waits for one of them, and holds what another one of them waits for already.
   Coroutines all;
   SyncLock held(cache, "held", {.timeout = 60s});
   SyncLock wanted(cache, "wanted", {.timeout = 60s});
   async_lock(held, asio::use_future).get();
+  std::promise<void> holds;
+  std::promise<void> waits;
   std::atomic<bool> got = false;
   std::thread thread([&] {
     SyncLock own(cache, "wanted");
     const std::scoped_lock hold(own);
+    holds.set_value();
+    waits.get_future().wait();
     SyncLock next(cache, "held", {.timeout = 60s});
     try {
       next.lock();
@@ -323,12 +327,14 @@ TEST_CASE_FIXTURE(OneCache, "coroutines of one thread are not taken for a circle
       FAIL_CHECK(error.what());
     }
   });
-  REQUIRE(eventually([&] { return waiting(cache) == 1; }));
+  holds.get_future().wait();
   all.start([&]() -> Task {
     co_await async_lock(wanted, use_awaitable);
     CHECK(got);
     co_await async_unlock(wanted, use_awaitable);
   });
+  CHECK(all.run_until([&] { return waiting(cache) == 1; }));
+  waits.set_value();
   all.run_until([] { return false; }, 500ms);
   CHECK(!got);
   async_unlock(held, asio::use_future).get();
