@@ -98,7 +98,7 @@ def test_one_record_is_a_line_a_field(dcache):
     stats = pairs(dcache("stats", "--plain"))
     assert stats["entries"] == "1" and stats["board"] == "true" and stats["size_limit"] == ""
     assert list(stats) == list(dcache("stats", "--json").json())
-    assert pairs(dcache("config", "--plain")) == {"size_limit": "", "policy": "oldest", "shards": "1"}
+    assert pairs(dcache("config", "--plain")) == {"size_limit": "", "policy": "sieve", "shards": "1"}
 
 
 def test_an_outcome_is_a_line_a_field_even_if_quiet(dcache):

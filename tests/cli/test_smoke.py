@@ -24,7 +24,7 @@ def test_every_verb_does_its_job(dcache):
     assert dcache("expire").out == b"0\n"
     assert dcache("cull").out == b"0\n"
     assert dcache("config", "size_limit", "10M").code == 0
-    assert dcache("config", "--plain").out == b"size_limit\t10485760\npolicy\toldest\n"
+    assert dcache("config", "--plain").out == b"size_limit\t10485760\npolicy\tsieve\nshards\t1\n"
     assert dcache("doctor").code == 0
     assert dcache("bench", "--seconds", "0.01").code == 0
     assert dcache("check", "--json").json()["findings"] == 0

@@ -48,7 +48,7 @@ TEST_SUITE("process") {
         CHECK(mode_of(file.path()) == 0600);
         ++files;
       }
-      CHECK(files == 5);  // cache.db, -wal, -shm, life and spare
+      CHECK(files == 6);  // cache.db, -wal, -shm, board, life and spare
     }
   }
 
