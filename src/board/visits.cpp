@@ -64,9 +64,7 @@ Visits::Visits(Policy policy, std::size_t number)
 }
 
 /// LFU counts in the low eight bits; above them is when it last did, so that old fame fades.
-std::uint32_t Visits::period() const noexcept {
-  return static_cast<std::uint32_t>(clock() / slots());
-}
+std::uint32_t Visits::period() const noexcept { return static_cast<std::uint32_t>(clock() / slots()); }
 
 std::uint32_t Visits::frequency(std::uint32_t stamp) const noexcept {
   const std::uint32_t age = (period() - (stamp >> 8)) & 0xFFFFFFU;
