@@ -98,7 +98,8 @@ Finding look_at_size(const Cache& cache) {
               "raise the limit with `dcache config size_limit`, or remove values"};
     }
     if (bytes > settings.size_limit) {
-      return {State::note, "size", text, "`dcache cull` removes values by the policy, as the next write does"};
+      return {State::note, "size", text,
+              "`dcache cull` removes values by the policy, as the next write does"};
     }
     return {State::ok, "size", text};
   } catch (const Corrupt&) {

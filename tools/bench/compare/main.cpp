@@ -36,7 +36,7 @@ constexpr std::string_view kUsage =
     "  --diskcache  the program that measures python-diskcache; without, it is left out";
 
 /// What 10 million entries take of all peers together.
-constexpr std::size_t kManyEntries = 1'000'000;
+constexpr std::size_t kLargeStore = 1'000'000;
 constexpr double kGibPerMillion = 1.5;
 
 std::vector<std::string> words_in(const std::string& text) {
@@ -152,7 +152,7 @@ class Comparison {
         needed += seconds * factor * 1.3;
     }
     if (watch_.seconds() + needed > plan_.minutes * 60) return "it would take too long";
-    if (stage.entries > kManyEntries) {
+    if (stage.entries > kLargeStore) {
       const double gib = kGibPerMillion * static_cast<double>(stage.entries) / 1e6;
       if (static_cast<double>(std::filesystem::space(directory_).available) / (1U << 30U) < 2 * gib) {
         return "too little room on the disk";

@@ -16,8 +16,8 @@ namespace bench::compare {
 
 namespace {
 
-constexpr std::size_t kCacheBytes = 64U << 20U;
-constexpr double kBloomBits = 10;
+constexpr std::size_t kBlockCacheBytes = 64U << 20U;
+constexpr double kFilterBits = 10;
 
 void check(const rocksdb::Status& status) {
   if (!status.ok()) throw std::runtime_error("RocksDB: " + status.ToString());
@@ -27,8 +27,8 @@ class RocksDb final : public Peer {
  public:
   explicit RocksDb(const std::filesystem::path& directory) {
     rocksdb::BlockBasedTableOptions table;
-    table.block_cache = rocksdb::NewLRUCache(kCacheBytes);
-    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBits));
+    table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kFilterBits));
     rocksdb::Options options;
     options.create_if_missing = true;
     options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));

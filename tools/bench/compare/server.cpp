@@ -17,7 +17,7 @@ namespace bench::compare {
 
 namespace {
 
-constexpr double kPatienceSeconds = 10;
+constexpr double kStartSeconds = 10;
 
 std::vector<std::string> words_of(Server server, const std::filesystem::path& directory) {
   if (server == Server::redis) {
@@ -67,7 +67,7 @@ std::unique_ptr<Process> start_server(Server server, const std::filesystem::path
   if (server == Server::none) return nullptr;
   auto process = std::make_unique<Process>(words_of(server, directory));
   for (const Stopwatch watch; !answers(socket_in(directory));) {
-    if (watch.seconds() > kPatienceSeconds) throw std::runtime_error("its server does not come up");
+    if (watch.seconds() > kStartSeconds) throw std::runtime_error("its server does not come up");
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   return process;

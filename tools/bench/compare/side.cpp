@@ -13,7 +13,7 @@ namespace bench::compare {
 namespace {
 
 /// Beyond what a work is given itself.
-constexpr double kPatienceSeconds = 90;
+constexpr double kAnswerSeconds = 90;
 constexpr double kFillSeconds = 1800;
 /// In which several processes get ready to begin together.
 constexpr std::uint64_t kHeadStartNs = 50'000'000;
@@ -70,7 +70,7 @@ Side::Side(const Kind& kind, const std::string& diskcache_script, const std::fil
 
 std::unique_ptr<Process> Side::start() {
   auto process = std::make_unique<Process>(command_);
-  answer_of(*process, kPatienceSeconds).at("version").get_to(version_);
+  answer_of(*process, kAnswerSeconds).at("version").get_to(version_);
   return process;
 }
 
@@ -112,7 +112,7 @@ std::vector<Series> Side::run_all(const Step& step, std::uint64_t seed) {
   }
   std::vector<Series> merged;
   for (Process* process : all) {
-    std::vector<Series> answer = series_from(*process, job.seconds + kPatienceSeconds);
+    std::vector<Series> answer = series_from(*process, job.seconds + kAnswerSeconds);
     if (merged.empty()) {
       merged = std::move(answer);
     } else {
