@@ -413,6 +413,8 @@ TEST_SUITE("process") {
 
   TEST_CASE_FIXTURE(OneCache,
                     "a child that is forked while threads read from copies can let go of the cache") {
+    // Its allocator has locks that a fork beside busy threads may leave taken in the child.
+    if (kAddressSanitizer) return;
     for (int key = 0; key < 8; ++key) cache.set(std::to_string(key), "v");
     std::atomic<bool> stop{false};
     std::vector<std::thread> threads;
