@@ -18,8 +18,8 @@ namespace {
 /// Rows looked at in one write transaction: about 2 ms of work.
 constexpr std::int64_t kRowsAStep = 200;
 
-/// Between two of them: long enough that others get in.
-constexpr auto kPauseBetweenSteps = std::chrono::microseconds(50);
+/// Between two of them: longer than any nap of a writer that waits, so that it gets in.
+constexpr auto kPauseBetweenSteps = std::chrono::microseconds(250);
 
 std::int64_t last_id(Connection& connection) {
   Statement newest = connection.use(Sql::last_id);
