@@ -87,11 +87,11 @@ std::vector<Series> Workshop::ycsb(const Job& job) {
   Random random(job.seed);
   Values values(job.value);
 
-  struct Step {
+  struct Ask {
     bool read;
     Key key;
   };
-  std::vector<Step> steps;
+  std::vector<Ask> steps;
   steps.reserve(job.calls);
   const bool inserts = mix.else_ == Mix::Else::insert;
   const std::uint64_t first = new_numbers(job, inserts ? job.calls : 0);
