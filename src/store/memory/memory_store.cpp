@@ -15,10 +15,7 @@
 namespace dcache::store::memory {
 
 MemoryStore::MemoryStore(const Options& options)
-    : timeout_(options.timeout), session_("memory:" + platform::random_id()) {
-  const platform::MutexLock lock(mutex_);
-  if (options.shards > 1) contents_.values = Table(Table::Versions::by_clock);
-}
+    : timeout_(options.timeout), session_("memory:" + platform::random_id()) {}
 
 // A step needs nothing but that no transaction is open. A transaction also lets those go first who were
 // waiting before it, so that a thread that opens one after another keeps nobody out.

@@ -93,10 +93,10 @@ std::vector<Table::Expiry> Table::expiring_beyond(const Expiry& seen, Timestamp 
   return expiring;
 }
 
-void Table::put(std::string_view key, Item item) {
+void Table::put(std::string_view key, Item item, Versions versions) {
   const Item* const old = find(key, View::writer);
   ++newest_;
-  if (by_clock_) {
+  if (versions == Versions::by_clock) {
     const std::int64_t now = std::max<std::int64_t>(item.stored.unix_nanoseconds(), 0);
     newest_ = std::max(newest_, static_cast<std::uint64_t>(now));
   }

@@ -39,10 +39,6 @@ std::uint64_t cost(std::string_view key, const Item& item) noexcept;
 
 class Table {
  public:
-  enum class Versions { dense, by_clock };
-  /// By the clock they, and with them places, can be compared with those of other tables.
-  explicit Table(Versions versions = Versions::dense) : by_clock_(versions == Versions::by_clock) {}
-
   using Row = VersionedMap<Item>::Row;
 
   struct Found {
@@ -84,8 +80,10 @@ class Table {
 
   // Writing. If one throws, the whole must be rolled back.
 
-  /// Stores `item`, in the place of an older one if there is one; place and version are set here.
-  void put(std::string_view key, Item item);
+  enum class Versions { dense, by_clock };
+  /// Stores `item`, in the place of an older one if there is one; place and version are set here. By the
+  /// clock they can be compared with those of other tables.
+  void put(std::string_view key, Item item, Versions versions = Versions::dense);
   void retime(std::string_view key, std::optional<Timestamp> expires);
   void erase(std::string_view key);
 
@@ -104,7 +102,6 @@ class Table {
   Totals committed_;
   Totals pending_;  ///< as the writer sees them
   std::uint64_t newest_ = 0;
-  bool by_clock_;
 };
 
 }  // namespace dcache::store::memory

@@ -82,9 +82,10 @@ void MemoryStore::store(Step& step, std::string_view key, Item item, Timestamp n
   step.changing();
   const std::vector<std::string_view> to_go = victims(key, item, now);
   for (const std::string_view victim : to_go) contents_.values.erase(victim);
-  const bool anew = contents_.values.find(key, View::writer) == nullptr;
-  contents_.values.put(key, std::move(item));
   board::Visits* const visits = this->visits();
+  const bool anew = visits != nullptr && contents_.values.find(key, View::writer) == nullptr;
+  contents_.values.put(key, std::move(item),
+                       has_siblings() ? Table::Versions::by_clock : Table::Versions::dense);
   if (visits == nullptr) return;
   const std::uint64_t place = contents_.values.find(key, View::writer)->place;
   anew ? visits->stored(place) : visits->used(place);

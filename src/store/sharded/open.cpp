@@ -135,15 +135,8 @@ std::unique_ptr<Store> open_directory(platform::Directory directory, const Optio
                           "one, or export it and import it into a new one");
   }
   if (count == 1) return std::move(shards.front());
-  // All together keep as much in memory as was asked for. How many they are, only the first could tell.
-  Options share = options;
-  share.memory = options.memory / count;
-  if (share.memory != options.memory) {
-    shards.clear();
-    shards.push_back(open_sqlite(std::move(directory), share, sharded::kNoLayout));
-  }
   for (std::size_t i = 1; i < count; ++i)
-    shards.push_back(sharded::open_part(path, i, layout.parts[i - 1], share));
+    shards.push_back(sharded::open_part(path, i, layout.parts[i - 1], options));
   return std::make_unique<sharded::ShardedStore>(std::move(shards));
 }
 
