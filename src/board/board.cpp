@@ -184,16 +184,13 @@ void Board::current_until(std::int64_t end) noexcept {
 
 Visits* Board::visits_for(Policy policy, std::uint64_t size_limit) noexcept {
   const std::size_t slots = Visits::slots_for(policy, size_limit);
-  const auto fits = [&](const Visits* visits) {
-    return visits != nullptr && visits->policy() == policy && visits->slots() == slots;
-  };
+  const auto fits = [&](const Visits* visits) { return visits != nullptr && visits->serves(policy, slots); };
   if (Visits* const visits = this->visits(); fits(visits)) return visits;
   platform::MutexLock lock(mutex_);
   const std::int64_t now = platform::coarse_monotonic_ns();
   if (now < try_visits_again_) return nullptr;
   try {
-    Visits* visits = visits_file_.look();
-    if (!fits(visits) && may_make()) visits = visits_file_.have(policy, slots);
+    Visits* const visits = may_make() ? visits_file_.have(policy, slots) : visits_file_.look();
     visits_.store(visits, std::memory_order_release);
     if (fits(visits)) return visits;
   } catch (const std::exception&) {

@@ -51,6 +51,10 @@ class Visits {
 
   [[nodiscard]] Policy policy() const noexcept { return policy_; }
   [[nodiscard]] std::size_t slots() const noexcept { return mask_ + 1; }
+  /// Whether it is as a policy needs it under a limit that asks for so many slots.
+  [[nodiscard]] bool serves(Policy policy, std::size_t slots) const noexcept {
+    return policy_ == policy && this->slots() == slots;
+  }
 
   /// Notes that an entry was read or overwritten.
   void used(std::uint64_t place) noexcept;

@@ -80,15 +80,12 @@ std::unique_ptr<Visits> VisitsFile::open(platform::FileId& id) const {
 }
 
 Visits* VisitsFile::have(Policy policy, std::size_t slots) {
-  const auto fits = [&](const Visits* visits) {
-    return visits != nullptr && visits->policy() == policy && visits->slots() == slots;
-  };
-  if (fits(look())) return current_;
+  if (look() != nullptr && current_->serves(policy, slots)) return current_;
   const VisitsHeader header = header_of(uuid_, policy, slots);
   std::string bytes(bytes_of(header), '\0');
   std::memcpy(bytes.data(), &header, sizeof(header));
   put_file(path_, bytes, Replace::whatever_is_there);
-  return fits(look()) ? current_ : nullptr;
+  return look();
 }
 
 }  // namespace dcache::board

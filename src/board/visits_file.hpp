@@ -20,7 +20,8 @@ class VisitsFile {
 
   /// What the file holds now; null if there is none, or none that fits. What it once returned stays good.
   Visits* look();
-  /// Makes a file with so many slots for that policy, unless it is there. Throws Error if that fails.
+  /// The same after it has made a file with so many slots for that policy, unless it was there. Throws Error
+  /// if that fails.
   Visits* have(Policy policy, std::size_t slots);
 
  private:

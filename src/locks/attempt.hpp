@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One call of `lock` or its like, as steps between which it sleeps: a thread that waits goes through them by
-// itself (`run`), and those that wait without a thread are led through them by one for all (caretaker.hpp).
+// itself (`run`), and those that wait without a thread are led through them by one for all (task.hpp).
 #pragma once
 
 #include <chrono>

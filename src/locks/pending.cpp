@@ -152,16 +152,7 @@ bool Pending::start(std::function<void()> ready) { return task_->start(std::move
 void Pending::cancel() noexcept { task_->cancel(); }
 void Pending::drop() noexcept { task_->drop(); }
 
-Pending::Taken Pending::take() {
-  switch (task_->take()) {
-    case locking::Task::Taken::yes:
-      return Taken::yes;
-    case locking::Task::Taken::no:
-      return Taken::no;
-    default:
-      return Taken::again;
-  }
-}
+Pending::Taken Pending::take() { return task_->take(); }
 
 }  // namespace detail
 }  // namespace dcache

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "cache/state.hpp"
+#include "dcache/pending.hpp"
 #include "locks/sleep.hpp"
 #include "platform/mutex.hpp"
 
@@ -36,7 +37,7 @@ class Task : public std::enable_shared_from_this<Task> {
   [[nodiscard]] bool start(std::function<void()> ready);
   void cancel() noexcept;
   void drop() noexcept;
-  enum class Taken { no, yes, again };
+  using Taken = detail::Pending::Taken;
   [[nodiscard]] Taken take();
 
  protected:

@@ -22,10 +22,6 @@ namespace {
 constexpr mode_t kDirectoryMode = 0700;
 constexpr mode_t kFileMode = 0600;
 
-std::string shown(const std::filesystem::path& path) {
-  return std::string("'").append(escape(path.native())).append("'");
-}
-
 FileId id_of(const struct stat& info) noexcept {
   return {static_cast<std::uint64_t>(info.st_dev), static_cast<std::uint64_t>(info.st_ino)};
 }
@@ -40,14 +36,14 @@ FileInfo info_of(const struct stat& info) noexcept {
 
 void make_directory(const std::filesystem::path& path, Create create) {
   if (create == Create::never) {
-    throw NotACache("there is no cache at " + shown(path) + ": the directory does not exist");
+    throw NotACache("there is no cache at " + in_quotes(path) + ": the directory does not exist");
   }
   const std::filesystem::path parent = path.parent_path();
   if (create == Create::parents && file_info(parent).type == FileType::missing)
     make_directory(parent, create);
   if (::mkdir(path.c_str(), kDirectoryMode) == 0 || errno == EEXIST) return;
   if (errno == ENOENT) {
-    throw IoError("cannot make " + shown(path) +
+    throw IoError("cannot make " + in_quotes(path) +
                   ": its parent directory does not exist; make it first, or open "
                   "the cache with Create::parents");
   }
@@ -75,7 +71,7 @@ void check_file_system(const std::filesystem::path& path, const Options& options
   const auto magic = static_cast<std::uint64_t>(info.f_type) & 0xFFFFFFFFU;
   for (const NamedFileSystem& refused : kRefusedFileSystems) {
     if (magic == refused.magic) {
-      throw Unsupported(shown(path) + " is on " + std::string(refused.name) +
+      throw Unsupported(in_quotes(path) + " is on " + std::string(refused.name) +
                         ", where locks between processes can fail without a sign; use a local disk, or set "
                         "Options::allow_network if this machine has the directory to itself");
     }
@@ -85,12 +81,12 @@ void check_file_system(const std::filesystem::path& path, const Options& options
 void check_owner(const std::filesystem::path& path, const struct stat& info, const Options& options) {
   if (options.allow_shared) return;
   if (info.st_uid != effective_user()) {
-    throw Unsupported(shown(path) + " belongs to user " + std::to_string(info.st_uid) + ", not to you (" +
+    throw Unsupported(in_quotes(path) + " belongs to user " + std::to_string(info.st_uid) + ", not to you (" +
                       std::to_string(effective_user()) +
                       "); use a directory of your own, or set Options::allow_shared if you trust that user");
   }
   if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    throw Unsupported(shown(path) +
+    throw Unsupported(in_quotes(path) +
                       " can be written by group or others; run chmod go-w on it, or set "
                       "Options::allow_shared if you trust them");
   }
@@ -98,9 +94,13 @@ void check_owner(const std::filesystem::path& path, const struct stat& info, con
 
 }  // namespace
 
+std::string in_quotes(const std::filesystem::path& path) {
+  return std::string("'").append(escape(path.native())).append("'");
+}
+
 std::string errno_text(const std::filesystem::path& path, int error) {
   // NOLINTNEXTLINE(concurrency-mt-unsafe): it is safe in glibc and musl
-  return shown(path) + ": " + std::strerror(error);
+  return in_quotes(path) + ": " + std::strerror(error);
 }
 
 void throw_errno(const std::string& what, const std::filesystem::path& path, int error) {
@@ -126,26 +126,27 @@ void throw_errno(const std::string& what, const std::filesystem::path& path, int
 Directory open_directory(const std::filesystem::path& path, const Options& options) {
   if (path.empty()) throw InvalidArgument("the directory of a cache cannot be an empty name");
   if (path.native().find('\0') != std::string::npos) {
-    throw InvalidArgument("the directory " + shown(path) + " has a NUL byte in its name");
+    throw InvalidArgument("the directory " + in_quotes(path) + " has a NUL byte in its name");
   }
   std::error_code failed;
   std::filesystem::path absolute = std::filesystem::absolute(path, failed);
-  if (failed) throw IoError("cannot resolve " + shown(path) + ": " + failed.message());
+  if (failed) throw IoError("cannot resolve " + in_quotes(path) + ": " + failed.message());
   if (absolute.filename().empty()) absolute = absolute.parent_path();
 
   struct stat info {};
   if (::stat(absolute.c_str(), &info) != 0) {
-    if (errno == ENOTDIR) throw InvalidArgument(shown(absolute) + ": a part of this path is not a directory");
+    if (errno == ENOTDIR)
+      throw InvalidArgument(in_quotes(absolute) + ": a part of this path is not a directory");
     if (errno != ENOENT) throw_errno("cannot open", absolute, errno);
     make_directory(absolute, options.create);
     if (::stat(absolute.c_str(), &info) != 0) throw_errno("cannot open", absolute, errno);
   }
   if (!S_ISDIR(info.st_mode)) {
-    throw InvalidArgument(shown(absolute) +
+    throw InvalidArgument(in_quotes(absolute) +
                           " is not a directory; a cache is a directory with files of its own");
   }
   const std::filesystem::path real = std::filesystem::canonical(absolute, failed);
-  if (failed) throw IoError("cannot resolve " + shown(absolute) + ": " + failed.message());
+  if (failed) throw IoError("cannot resolve " + in_quotes(absolute) + ": " + failed.message());
   if (::stat(real.c_str(), &info) != 0) throw_errno("cannot open", real, errno);
   check_owner(real, info, options);
   check_file_system(real, options);

@@ -59,6 +59,9 @@ int open_private_file(const std::filesystem::path& path, bool create) noexcept;
 /// The identity of an open file.
 FileId file_id(int fd) noexcept;
 
+/// A path as messages show it: escaped, between single quotes.
+std::string in_quotes(const std::filesystem::path& path);
+
 /// "PATH: reason" from an errno.
 std::string errno_text(const std::filesystem::path& path, int error);
 

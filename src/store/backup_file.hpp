@@ -14,6 +14,13 @@ namespace dcache::store {
 /// InvalidArgument, AlreadyExists, IoError.
 std::filesystem::path checked_place(const std::filesystem::path& file, bool overwrite);
 
+// What both backups of one store and of several say.
+[[noreturn]] void throw_damaged_backup(const std::filesystem::path& file);
+[[noreturn]] void throw_no_room_for_backup(const std::filesystem::path& file);
+/// `name` is what was found where a cache is to be restored.
+[[noreturn]] void throw_cache_is_there(const std::filesystem::path& directory,
+                                       const std::filesystem::path& name);
+
 /// A new file, hidden beside the place where it is to be, that goes unless it gets there.
 class Temporary {
  public:

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
-#include <cstring>
 #include <new>
+#include <vector>
 
 #include "board/generations.hpp"
 #include "platform/clock.hpp"
@@ -254,31 +254,17 @@ void Copies::keep(const Ticket& ticket, std::string_view key, std::uint64_t hash
   shard.insert(node);
 }
 
-std::uint64_t Copies::sum(FunctionRef<std::uint64_t(Shard&)> of) {
+std::uint64_t Copies::sum(std::uint64_t Shard::*of) {
   std::uint64_t total = 0;
-  for (std::size_t i = 0; i < count_; ++i) total += of(shards_[i]);
+  for (std::size_t i = 0; i < count_; ++i) {
+    platform::MutexLock lock(shards_[i].mutex);
+    total += shards_[i].*of;
+  }
   return total;
 }
 
-std::uint64_t Copies::hits() {
-  return sum([](Shard& shard) {
-    platform::MutexLock lock(shard.mutex);
-    return shard.hits;
-  });
-}
-
-std::uint64_t Copies::misses() {
-  return sum([](Shard& shard) {
-    platform::MutexLock lock(shard.mutex);
-    return shard.misses;
-  });
-}
-
-std::uint64_t Copies::bytes() {
-  return sum([](Shard& shard) {
-    platform::MutexLock lock(shard.mutex);
-    return shard.used;
-  });
-}
+std::uint64_t Copies::hits() { return sum(&Shard::hits); }
+std::uint64_t Copies::misses() { return sum(&Shard::misses); }
+std::uint64_t Copies::bytes() { return sum(&Shard::used); }
 
 }  // namespace dcache::store

@@ -7,11 +7,9 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <vector>
 
 #include "board/board.hpp"
 #include "dcache/entry.hpp"
@@ -70,7 +68,7 @@ class Copies {
   struct Shard;
 
   Shard& shard_of(std::uint64_t hash) noexcept;
-  std::uint64_t sum(FunctionRef<std::uint64_t(Shard&)> of);
+  std::uint64_t sum(std::uint64_t Shard::*of);
 
   const std::shared_ptr<board::Board> board_;
   const std::size_t count_;

@@ -15,6 +15,7 @@ namespace dcache::store {
 /// Called while a new store is being made and nobody else can get at it: returns the record that it has of
 /// its layout from the beginning; empty = none.
 using MakeLayout = FunctionRef<std::string()>;
+inline constexpr auto kNoLayout = [] { return std::string(); };
 
 /// The SQLite engine in a checked directory; makes the database as the options allow.
 std::unique_ptr<Store> open_sqlite(platform::Directory directory, const Options& options, MakeLayout layout);

@@ -29,6 +29,16 @@ void read(Cache& cache, std::string_view what, int number) {
   for (int i = 0; i < number; ++i) static_cast<void>(cache.get(item(what, i)));
 }
 
+/// Fifty that are read between runs of new ones that nobody reads.
+void scan_beside_used(Cache& cache, int scanned) {
+  fill(cache, "used", 0, 50);
+  for (int i = 0; i < scanned; i += 50) {
+    read(cache, "used", 50);
+    fill(cache, "scan", i, i + 50);
+  }
+  CHECK(cache.bytes() <= kRoom);
+}
+
 /// Several entries of a sharded cache may share what is known of their use.
 constexpr int few_lost(int number) { return number * 9 / 10; }
 
@@ -58,12 +68,7 @@ Hits hits_of(Cache& cache, const bench::Trace& trace) {
 
 ENGINE_TEST("sieve keeps what is read, and a scan of new keys does not push it out") {
   limit_to(cache, Policy::sieve);
-  fill(cache, "used", 0, 50);
-  for (int i = 0; i < 2000; i += 50) {
-    read(cache, "used", 50);
-    fill(cache, "scan", i, i + 50);
-  }
-  CHECK(cache.bytes() <= kRoom);
+  scan_beside_used(cache, 2000);
   CHECK(left_of(cache, "used", 50) >= few_lost(50));
 }
 
@@ -78,13 +83,8 @@ ENGINE_TEST("sieve spares a value that was overwritten, once") {
 
 ENGINE_TEST("lru keeps what was read of late") {
   limit_to(cache, Policy::lru);
-  fill(cache, "used", 0, 50);
-  for (int i = 0; i < 1000; i += 50) {
-    // Of a sample the oldest goes: not always the oldest of all.
-    read(cache, "used", 50);
-    fill(cache, "scan", i, i + 50);
-  }
-  CHECK(cache.bytes() <= kRoom);
+  scan_beside_used(cache, 1000);
+  // Of a sample the oldest goes: not always the oldest of all.
   CHECK(left_of(cache, "used", 50) >= 40);
   fill(cache, "more", 0, 2000);
   CHECK(left_of(cache, "used", 50) <= 15);

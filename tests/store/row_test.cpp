@@ -6,6 +6,7 @@
 #include "support/check.hpp"
 
 using namespace dcache::store::sqlite;
+using dcache::store::hash_of;
 
 namespace {
 

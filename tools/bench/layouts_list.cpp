@@ -14,7 +14,7 @@ constexpr const char* kColumnsWithoutExpiry =
 constexpr const char* kExpiryIndex = "; CREATE INDEX by_expiry ON e(expires) WHERE expires IS NOT NULL";
 
 /// SQLite by hand, with its defaults.
-Layout raw() {
+Layout raw_table() {
   return {
       .group = "keys",
       .name = "raw: two columns, WITHOUT ROWID",
@@ -183,7 +183,7 @@ Layout expiry_apart(bool expires) {
 }  // namespace
 
 std::vector<Layout> layouts() {
-  return {raw(),
+  return {raw_table(),
           rowid(),
           by_key(),
           by_hash(),

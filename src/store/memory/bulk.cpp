@@ -189,7 +189,7 @@ board::Visits* MemoryStore::visits() {
   const Settings settings = own_part(*contents_.settings.seen(View::writer));
   if (settings.size_limit == 0 || !board::goes_by_visits(settings.policy)) return nullptr;
   const std::size_t slots = board::Visits::slots_for(settings.policy, settings.size_limit);
-  if (visits_ == nullptr || visits_->policy() != settings.policy || visits_->slots() != slots)
+  if (visits_ == nullptr || !visits_->serves(settings.policy, slots))
     visits_ = std::make_unique<board::Visits>(settings.policy, slots);
   return visits_.get();
 }

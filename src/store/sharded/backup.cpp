@@ -7,7 +7,6 @@
 #include <sstream>
 #include <utility>
 
-#include "dcache/bytes.hpp"
 #include "dcache/error.hpp"
 #include "platform/file.hpp"
 #include "platform/process.hpp"
@@ -29,8 +28,6 @@ constexpr std::string_view kMagic = "dcache backup of shards 1:";
 /// The line is as long whatever is in it.
 constexpr std::size_t kLineBytes = 2048;
 constexpr std::size_t kBufferBytes = std::size_t{256} << 10;
-
-std::string quoted_name(const fs::path& path) { return "'" + escape(path.native()) + "'"; }
 
 /// Moves `bytes` from one file to another; whether there were so many.
 bool copy_bytes(platform::File& from, platform::File& to, std::uint64_t bytes) {
@@ -64,7 +61,7 @@ std::vector<std::uint64_t> sizes_in(platform::File& backup, const fs::path& file
   std::uint64_t total = got;
   for (std::uint64_t size = 0; words >> size; total += size) sizes.push_back(size);
   if (sizes.size() < 2 || sizes.size() > kMaxShards || total != backup.size()) {
-    throw Corrupt("the backup " + quoted_name(file) + " is damaged; nothing was made: use another one");
+    throw_damaged_backup(file);
   }
   return sizes;
 }
@@ -80,9 +77,7 @@ class ManySites {
     for (std::size_t i = 0; i < count; ++i) {
       const fs::path name = i == 0 ? fs::path("cache.db") : fs::path(part_name(i));
       if (platform::file_info(directory_ / name).type == platform::FileType::missing) continue;
-      throw AlreadyExists("there is a cache in " + quoted_name(directory_) + ", or what is left of one (" +
-                          name.native() +
-                          "); nothing was changed: restore into another directory, or move this one away");
+      throw_cache_is_there(directory_, name);
     }
     platform::make_directories(directory_, parts_.filename());
   }
@@ -118,7 +113,8 @@ void restore_shards(platform::File& backup, const std::vector<std::uint64_t>& si
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     platform::File part;
     if (!part.create(sites.part(i).native()) || !copy_bytes(backup, part, sizes[i]))
-      throw IoError(quoted_name(file) + " or " + quoted_name(directory) + " was changed meanwhile");
+      throw IoError(platform::in_quotes(file) + " or " + platform::in_quotes(directory) +
+                    " was changed meanwhile");
   }
   Layout layout;
   // The first one last: with it there is a cache.
@@ -131,14 +127,13 @@ void restore_shards(platform::File& backup, const std::vector<std::uint64_t>& si
       restore_sqlite(sites.part(i), sites.shard(i), of_part, text,
                      part_of_progress(on_progress, sizes.size() - left, sizes.size()));
     } catch (const Corrupt&) {
-      throw Corrupt("the backup " + quoted_name(file) + " is damaged; nothing was made: use another one");
+      throw_damaged_backup(file);
     }
     platform::remove_file(sites.part(i));
     if (i > 0) {
       of_part.create = Create::never;
-      const auto stored = [] { return std::string(); };
       layout.parts.push_back(
-          open_sqlite(platform::open_directory(sites.shard(i), of_part), of_part, stored)->uuid());
+          open_sqlite(platform::open_directory(sites.shard(i), of_part), of_part, kNoLayout)->uuid());
     }
   }
   sites.finish();
@@ -161,19 +156,18 @@ void ShardedStore::backup(const fs::path& file, const BackupOptions& options) {
     Temporary whole(place);
     platform::remove_file(whole.path());
     platform::File to;
-    if (!to.create(whole.path().native())) throw IoError("cannot make " + quoted_name(whole.path()));
+    if (!to.create(whole.path().native())) throw IoError("cannot make " + platform::in_quotes(whole.path()));
     to.write(line_of(sizes));
     for (std::size_t i = 0; i < count; ++i) {
       platform::File from;
       if (!from.open(parts[i]->path().native()) || !copy_bytes(from, to, sizes[i]))
-        throw IoError("the copy in " + quoted_name(parts[i]->path()) + " was changed meanwhile");
+        throw IoError("the copy in " + platform::in_quotes(parts[i]->path()) + " was changed meanwhile");
       parts[i].reset();
     }
     to.close();
     whole.place(place, options.overwrite);
   } catch (const Full&) {
-    throw Full("no space left for the backup " + quoted_name(file) +
-               "; what was written of it was removed: free space, or choose another place");
+    throw_no_room_for_backup(file);
   }
 }
 
@@ -189,7 +183,7 @@ void restore_directory(const std::filesystem::path& file, const std::filesystem:
     sizes = sharded::sizes_in(backup, file);
   const std::size_t count = std::max<std::size_t>(sizes.size(), 1);
   if (options.shards != 0 && options.shards != count) {
-    throw InvalidArgument("the backup " + sharded::quoted_name(file) + " is of a cache with " +
+    throw InvalidArgument("the backup " + platform::in_quotes(file) + " is of a cache with " +
                           std::to_string(count) + (count == 1 ? " shard" : " shards") + ", not with " +
                           std::to_string(options.shards) +
                           "; nothing was made: restore it without a number, then export that cache and "
@@ -197,8 +191,7 @@ void restore_directory(const std::filesystem::path& file, const std::filesystem:
   }
   if (!sizes.empty()) return sharded::restore_shards(backup, sizes, file, directory, options, on_progress);
   backup.close();
-  restore_sqlite(
-      file, directory, options, [] { return std::string(); }, on_progress);
+  restore_sqlite(file, directory, options, kNoLayout, on_progress);
 }
 
 }  // namespace dcache::store

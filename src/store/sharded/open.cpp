@@ -24,9 +24,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string shown(const fs::path& path) { return "'" + escape(path.native()) + "'"; }
-
-constexpr auto kNoLayout = [] { return std::string(); };
 constexpr auto kPartLayout = [] { return std::string(kPart); };
 
 /// What there is of a store in a new shard's directory must be what a crash has left of making one.
@@ -34,7 +31,7 @@ void refuse_used(Store& shard, const fs::path& path) {
   const std::string behind_all(kMaxKeyBytes + 1, '\xFF');
   if (shard.record(Space::layout, "") == kPart && shard.keys("", behind_all, Store::Direction::up, 1).empty())
     return;
-  throw AlreadyExists("there are values in " + shown(path) +
+  throw AlreadyExists("there are values in " + platform::in_quotes(path) +
                       ", where a shard of the new cache is to be; nothing was changed: move it away, or "
                       "choose another directory");
 }
@@ -42,7 +39,7 @@ void refuse_used(Store& shard, const fs::path& path) {
 /// Refuses what the directory of a cache itself is refused for, and a link besides.
 platform::Directory part_directory(const fs::path& path, const Options& options) {
   if (platform::file_info(path).type == platform::FileType::symlink) {
-    throw Unsupported(shown(path) +
+    throw Unsupported(platform::in_quotes(path) +
                       " is a symbolic link; the shards of a cache must be real: put the directory itself "
                       "there");
   }
@@ -52,10 +49,11 @@ platform::Directory part_directory(const fs::path& path, const Options& options)
 std::unique_ptr<Store> open_part(const fs::path& cache, std::size_t number, const std::string& uuid,
                                  Options options) {
   const fs::path path = cache / part_name(number);
-  const std::string what = "shard " + std::to_string(number) + " of the cache in " + shown(cache);
+  const std::string what =
+      "shard " + std::to_string(number) + " of the cache in " + platform::in_quotes(cache);
   const std::string mend = "; put the directory back that was there, or restore a backup";
   if (platform::file_info(path).type == platform::FileType::missing) {
-    throw NotACache(what + " is missing: there is no " + shown(path) + mend);
+    throw NotACache(what + " is missing: there is no " + platform::in_quotes(path) + mend);
   }
   options.create = Create::never;
   std::unique_ptr<Store> part;
@@ -65,8 +63,8 @@ std::unique_ptr<Store> open_part(const fs::path& cache, std::size_t number, cons
     throw NotACache(what + " cannot be used: " + error.what() + mend);
   }
   if (part->uuid() != uuid) {
-    throw NotACache(what + " is not the one that it was made with: " + shown(path) + " is of another cache" +
-                    mend);
+    throw NotACache(what + " is not the one that it was made with: " + platform::in_quotes(path) +
+                    " is of another cache" + mend);
   }
   return part;
 }
@@ -90,14 +88,15 @@ Layout Layout::of(Store& first, const fs::path& directory) {
   const std::optional<std::string> text = first.record(Space::layout, "");
   if (!text) return layout;
   if (*text == kPart) {
-    throw NotACache(shown(directory) + " is a shard of a cache, not a cache: open the directory above it");
+    throw NotACache(platform::in_quotes(directory) +
+                    " is a shard of a cache, not a cache: open the directory above it");
   }
   std::istringstream words(*text);
   std::size_t count = 0;
   words >> count;
   for (std::string uuid; words >> uuid;) layout.parts.push_back(std::move(uuid));
   if (count < 2 || count > kMaxShards || layout.parts.size() + 1 != count) {
-    throw Corrupt("the list of shards stored in " + shown(directory) +
+    throw Corrupt("the list of shards stored in " + platform::in_quotes(directory) +
                   " is damaged or of a newer version; restore a backup into another directory");
   }
   return layout;

@@ -3,8 +3,7 @@
 
 #include <algorithm>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include "store/hash.hpp"
 
 namespace dcache::store::sharded {
 
@@ -33,8 +32,7 @@ std::string_view deciding_part(std::string_view key) noexcept {
 }
 
 std::size_t shard_of(std::string_view key, std::size_t count) noexcept {
-  const std::string_view part = deciding_part(key);
-  return static_cast<std::size_t>(XXH3_64bits(part.data(), part.size()) % count);
+  return static_cast<std::size_t>(hash_of(deciding_part(key)) % count);
 }
 
 }  // namespace dcache::store::sharded

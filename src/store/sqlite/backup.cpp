@@ -20,8 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string shown(const fs::path& path) { return "'" + escape(path.native()) + "'"; }
-
 /// The hash of a value file's parts. Throws Corrupt if they are not as many bytes as its row says.
 std::uint64_t hash_of_parts(Connection& backup, const RowHead& head, const FileRef& file,
                             const std::string& path) {
@@ -172,8 +170,7 @@ void SqliteStore::backup(const fs::path& file, const BackupOptions& options) {
       temporary.place(place, options.overwrite);
       if (options.on_progress) options.on_progress(total, total);
     } catch (const Full&) {
-      throw Full("no space left for the backup " + shown(file) +
-                 "; what was written of it was removed: free space, or choose another place");
+      throw_no_room_for_backup(file);
     }
   }
   try {

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "board/board.hpp"
-#include "dcache/bytes.hpp"
 #include "dcache/error.hpp"
 #include "platform/clock.hpp"
 #include "platform/process.hpp"
@@ -25,10 +24,8 @@ namespace {
 
 constexpr std::size_t kHeaderBytes = 100;
 
-std::string shown(const std::string& path) { return "'" + escape(path) + "'"; }
-
 [[noreturn]] void refuse(const std::string& path, const std::string& why) {
-  throw NotACache(shown(path) + " " + why + "; it was left as it is: choose another directory");
+  throw NotACache(platform::in_quotes(path) + " " + why + "; it was left as it is: choose another directory");
 }
 
 [[noreturn]] void refuse_newer(const std::string& path, std::int64_t version) {
@@ -194,11 +191,11 @@ void check_backup_header(const std::string& path) {
   const std::string mend = "; nothing was made: choose a file that a backup has written";
   if (!is_database(header) ||
       (application_of(header) != kBackupId && application_of(header) != kApplicationId))
-    throw NotACache(shown(path) + " is not a backup of a cache" + mend);
+    throw NotACache(platform::in_quotes(path) + " is not a backup of a cache" + mend);
   if (application_of(header) == kApplicationId)
-    throw NotACache(shown(path) + " is the database of a cache, not a backup of one" + mend);
+    throw NotACache(platform::in_quotes(path) + " is the database of a cache, not a backup of one" + mend);
   if (version_of(header) > kSchemaVersion) {
-    throw NotACache(shown(path) + " has the format " + std::to_string(version_of(header)) +
+    throw NotACache(platform::in_quotes(path) + " has the format " + std::to_string(version_of(header)) +
                     " of a newer dcache (this one knows " + std::to_string(kSchemaVersion) +
                     "); nothing was made: upgrade this program");
   }
@@ -210,13 +207,14 @@ std::unique_ptr<Connection> open_database(const platform::Directory& directory, 
   platform::FileInfo info = platform::file_info(path);
   if (info.type == platform::FileType::missing) {
     if (options.create == Create::never) {
-      throw NotACache("there is no cache in " + shown(directory.path.native()) + ": it has no cache.db");
+      throw NotACache("there is no cache in " + platform::in_quotes(directory.path.native()) +
+                      ": it has no cache.db");
     }
     platform::create_file(path);
     info = platform::file_info(path);
   }
   if (info.type == platform::FileType::symlink) {
-    throw Unsupported(shown(path.native()) +
+    throw Unsupported(platform::in_quotes(path.native()) +
                       " is a symbolic link; a cache's files must be real: remove the link, or "
                       "open the directory that it leads to");
   }
@@ -226,14 +224,15 @@ std::unique_ptr<Connection> open_database(const platform::Directory& directory, 
   auto connection = std::make_unique<Connection>(path.native(), Connection::Role::reader, options, deadline);
   if (!check_tables(*connection)) {
     if (options.create == Create::never) {
-      throw NotACache("there is no cache in " + shown(directory.path.native()) + ": its cache.db is empty");
+      throw NotACache("there is no cache in " + platform::in_quotes(directory.path.native()) +
+                      ": its cache.db is empty");
     }
     make_tables(*connection, directory.path, layout);
   }
   if (pragma_text(*connection, "PRAGMA journal_mode") != "wal") {
     for (Retry retry(deadline); pragma_text(*connection, "PRAGMA journal_mode=WAL") != "wal";) {
       if (!retry.pause())
-        throw Timeout("cannot switch " + shown(path.native()) + " to WAL: others kept it busy");
+        throw Timeout("cannot switch " + platform::in_quotes(path.native()) + " to WAL: others kept it busy");
     }
     static_cast<void>(check_tables(*connection));  // the first read makes the log's files
   }

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <memory>
 
-#include "dcache/bytes.hpp"
 #include "dcache/error.hpp"
 #include "platform/file.hpp"
 #include "platform/fork.hpp"
 #include "platform/process.hpp"
+#include "store/backup_file.hpp"
 #include "store/deadline.hpp"
 #include "store/engines.hpp"
 #include "store/sqlite/backup.hpp"
@@ -25,8 +25,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace sqlite;  // NOLINT(google-build-using-namespace): this file is a part of it
-
-std::string name_of(const fs::path& path) { return "'" + escape(path.native()) + "'"; }
 
 /// The directory of the new cache while it is being made. Unless it is finished, nothing of it remains.
 class Site {
@@ -71,11 +69,7 @@ class Site {
       if (platform::file_info(directory_.path / name).type != platform::FileType::missing) refuse(name);
     }
   }
-  [[noreturn]] void refuse(const char* name) const {
-    throw AlreadyExists("there is a cache in " + name_of(directory_.path) + ", or what is left of one (" +
-                        name +
-                        "); nothing was changed: restore into another directory, or move this one away");
-  }
+  [[noreturn]] void refuse(const char* name) const { throw_cache_is_there(directory_.path, name); }
   void clean() noexcept {
     if (fork_generation_ != platform::fork_generation()) return;
     platform::remove_tree(site_);
@@ -110,7 +104,8 @@ void copy_file(Connection& backup, const FileRef& ref, const fs::path& site,
   const fs::path path = ValueFiles(site).path(ref);
   platform::make_directories(site, path.parent_path().lexically_relative(site));
   platform::File file;
-  if (!file.create(path.native())) throw IoError("cannot make " + name_of(path) + ": its directory is gone");
+  if (!file.create(path.native()))
+    throw IoError("cannot make " + platform::in_quotes(path) + ": its directory is gone");
   const std::string packed = ref.packed();
   Statement parts = backup.use(Sql::parts_of);
   parts.bind(1, packed);
@@ -128,7 +123,8 @@ void restore_sqlite(const fs::path& file, const fs::path& directory, const Optio
   const platform::FileInfo info = platform::file_info(from);
   if (info.type != platform::FileType::regular) {
     if (info.type == platform::FileType::missing) platform::throw_errno("cannot open", file, ENOENT);
-    throw NotACache(name_of(file) + " is not a regular file, so no backup of a cache; nothing was made");
+    throw NotACache(platform::in_quotes(file) +
+                    " is not a regular file, so no backup of a cache; nothing was made");
   }
   const std::uint64_t total = 2 * info.size;
   std::uint64_t done = 0;
@@ -145,7 +141,7 @@ void restore_sqlite(const fs::path& file, const fs::path& directory, const Optio
       tell();
     });
   } catch (const Corrupt&) {
-    throw Corrupt("the backup " + name_of(file) + " is damaged; nothing was made: use another one");
+    throw_damaged_backup(file);
   }
   done = info.size;
   Site site(directory, options);
@@ -171,7 +167,8 @@ void restore_sqlite(const fs::path& file, const fs::path& directory, const Optio
     }
     site.finish();
   } catch (const Full&) {
-    throw Full("no space left to restore " + name_of(file) + " into " + name_of(directory) +
+    throw Full("no space left to restore " + platform::in_quotes(file) + " into " +
+               platform::in_quotes(directory) +
                "; nothing of it was kept: free space, or choose another directory");
   }
   done = total;

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "store/sqlite/hash.hpp"
+#include "store/hash.hpp"
 
 #include "dcache/entry.hpp"
 

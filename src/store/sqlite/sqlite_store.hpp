@@ -19,9 +19,9 @@
 #include "platform/mutex.hpp"
 #include "store/copies.hpp"
 #include "store/engines.hpp"
+#include "store/hash.hpp"
 #include "store/session.hpp"
 #include "store/sqlite/connection.hpp"
-#include "store/sqlite/hash.hpp"
 #include "store/sqlite/value_files.hpp"
 #include "store/sqlite/writer.hpp"
 

@@ -21,7 +21,7 @@
 #include "dcache/store.hpp"
 #include "platform/file.hpp"
 #include "platform/fork.hpp"
-#include "store/sqlite/hash.hpp"
+#include "store/hash.hpp"
 
 namespace dcache::store::sqlite {
 

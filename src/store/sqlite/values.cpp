@@ -4,7 +4,7 @@
 #include "dcache/error.hpp"
 #include "platform/clock.hpp"
 #include "store/copies.hpp"
-#include "store/sqlite/hash.hpp"
+#include "store/hash.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 #include "store/sqlite/value_row.hpp"
 
@@ -62,11 +62,14 @@ Copy copy_of(const Statement& row, const RowHead& head, std::string_view value) 
           .id = row.number(kFirstFreeColumn)};
 }
 
-Entry entry_of(const Copy& copy, std::string_view key) {
+/// None if its tags cannot be read: the database is to say so.
+std::optional<Entry> entry_of(const Copy& copy, std::string_view key) {
+  auto tags = unpack_tags(copy.tags);
+  if (!tags) return std::nullopt;
   Entry entry{.key = std::string(key),
               .value = std::string(copy.value),
               .expires = {},
-              .tags = unpack_tags(copy.tags).value_or(std::vector<std::string>{}),
+              .tags = *std::move(tags),
               .stored = Timestamp::from_unix_nanoseconds(copy.stored),
               .size = copy.value.size(),
               .format = copy.format};
@@ -102,14 +105,14 @@ bool SqliteStore::read_value(std::string_view key, Entry* head, std::string& byt
       if (head != nullptr) *head = entry_of(row, found, read->path());
       if (!ref) {
         bytes = verified_value(row, found, read->path());
-        if (lookup != nullptr && unpack_tags(found.tags)) {
+        if (lookup != nullptr) {
           copy = copy_of(row, found, bytes);
           lookup->keep(&copy);
         }
         return true;
       }
       expected = expected_hash(row, found);
-      if (lookup != nullptr && lookup->keeps(ref->size) && unpack_tags(found.tags)) {
+      if (lookup != nullptr && lookup->keeps(ref->size)) {
         tags = found.tags;
         copy = copy_of(row, found, {});
         copy.tags = tags;
@@ -155,17 +158,12 @@ std::optional<std::string> SqliteStore::get(std::string_view key) {
 }
 
 std::optional<Entry> SqliteStore::entry(std::string_view key) {
-  Entry entry;
+  std::optional<Entry> entry;
   Lookup lookup(*this, key);
-  switch (lookup.find([&](const Copy& copy) { entry = entry_of(copy, key); })) {
-    case Copies::Found::present:
-      return entry;
-    case Copies::Found::absent:
-      return std::nullopt;
-    case Copies::Found::unknown:
-      break;
-  }
-  if (!read_value(key, &entry, entry.value, nullptr, &lookup)) return std::nullopt;
+  const Copies::Found found = lookup.find([&](const Copy& copy) { entry = entry_of(copy, key); });
+  if (entry || found == Copies::Found::absent) return entry;
+  entry.emplace();
+  if (!read_value(key, &*entry, entry->value, nullptr, &lookup)) return std::nullopt;
   return entry;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "store/sqlite/hash.hpp"
+#include "store/hash.hpp"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -13,7 +13,7 @@ XXH_errorcode XXH3_64bits_update_dispatch(XXH3_state_t* state, const void* input
 }
 #endif
 
-namespace dcache::store::sqlite {
+namespace dcache::store {
 
 namespace {
 
@@ -48,4 +48,4 @@ void RunningHash::add(std::string_view bytes) {
 
 std::uint64_t RunningHash::value() const { return XXH3_64bits_digest(&state_->hash); }
 
-}  // namespace dcache::store::sqlite
+}  // namespace dcache::store

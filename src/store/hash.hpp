@@ -7,7 +7,7 @@
 #include <memory>
 #include <string_view>
 
-namespace dcache::store::sqlite {
+namespace dcache::store {
 
 std::uint64_t hash_of(std::string_view bytes) noexcept;
 
@@ -26,4 +26,4 @@ class RunningHash {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace dcache::store::sqlite
+}  // namespace dcache::store
