@@ -83,7 +83,8 @@ struct Stats {
   std::string engine;  ///< name and version of the store engine
   bool board = false;  ///< whether waiters are woken through shared memory; if not they look again and again
   /// Whether the engine is an SQLite that can corrupt a database when a checkpoint races a writer (before
-  /// 3.51.3, but for 3.44.6 and 3.50.7). dcache then runs its checkpoints while nobody can write.
+  /// 3.51.3, but for 3.44.6 and 3.50.7). Those of dcache are guarded against it; other programs must not
+  /// checkpoint the database.
   bool wal_reset_bug = false;
   std::uint64_t shards = 1;  ///< see Options::shards; the sizes above are of all of them together
 };

@@ -16,15 +16,17 @@ ForkClosedFd* g_first = nullptr;
 
 }  // namespace
 
-// Lock order: registry mutex, then list mutex.
+// Lock order: work mutex, registry mutex, list mutex.
 struct ForkHandlers {
   static void prepare() DCACHE_TSA(no_thread_safety_analysis) {
+    work_mutex().lock();
     registry_mutex().lock();
     g_list_mutex.lock();
   }
   static void parent() DCACHE_TSA(no_thread_safety_analysis) {
     g_list_mutex.unlock();
     registry_mutex().unlock();
+    work_mutex().unlock();
   }
   static void child() DCACHE_TSA(no_thread_safety_analysis) {
     g_generation.fetch_add(1, std::memory_order_relaxed);
@@ -42,8 +44,14 @@ const ForkHandlers kHandlers;
 
 std::uint64_t fork_generation() noexcept { return g_generation.load(std::memory_order_relaxed); }
 
+// Never destroyed: other objects of static life may still use them at exit.
+
 Mutex& registry_mutex() noexcept {
-  // Never destroyed: other objects of static life may still use it at exit.
+  static auto* const mutex = new Mutex;
+  return *mutex;
+}
+
+Mutex& work_mutex() noexcept {
   static auto* const mutex = new Mutex;
   return *mutex;
 }

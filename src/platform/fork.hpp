@@ -16,6 +16,10 @@ std::uint64_t fork_generation() noexcept;
 /// that it does not have.
 Mutex& registry_mutex() noexcept;
 
+/// Held by threads of the library while they do what a fork must not cut in two: it waits for them. Locked
+/// before any other mutex.
+Mutex& work_mutex() noexcept;
+
 /// A file descriptor that a forked child closes at once. Closing drops nothing that the parent has locked on
 /// it (open-file-description locks stay with the parent's copy).
 class ForkClosedFd {

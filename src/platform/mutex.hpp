@@ -20,6 +20,7 @@ namespace dcache::platform {
 class DCACHE_TSA(capability("mutex")) Mutex {
  public:
   void lock() DCACHE_TSA(acquire_capability()) { mutex_.lock(); }
+  [[nodiscard]] bool try_lock() DCACHE_TSA(try_acquire_capability(true)) { return mutex_.try_lock(); }
   void unlock() DCACHE_TSA(release_capability()) { mutex_.unlock(); }
 
  private:

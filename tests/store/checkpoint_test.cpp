@@ -5,6 +5,7 @@
 
 #include "support/check.hpp"
 #include "support/database.hpp"
+#include "support/threads.hpp"
 #include "support/worker.hpp"
 
 namespace {
@@ -57,6 +58,28 @@ TEST_CASE_FIXTURE(OneCache,
   { const Cache closing = std::move(cache); }
   CHECK(log_bytes(path()) <= kMebibyte);
   CHECK(Cache(path()).size() == 600);
+}
+
+TEST_CASE("a thread of its own keeps the log short, and is gone when the cache is closed") {
+  const TempDir dir;
+  const std::string path = (dir / "cache").native();
+  const std::ptrdiff_t before = thread_count();
+  {
+    Cache cache(path, {.background_checkpoints = true});
+    CHECK(thread_count() == before);
+    std::uint64_t most = 0;
+    for (int i = 0; i < 20'000; ++i) {
+      cache.set("key" + std::to_string(i % 3000), std::string(600, static_cast<char>('a' + i % 26)));
+      if (i % 50 == 0) most = std::max(most, log_bytes(path));
+    }
+    CHECK(thread_count() == before + 1);
+    CHECK(most < 16 * kMebibyte);
+    CHECK(eventually([&] { return cache.stats().checkpoints > 0; }));
+  }
+  CHECK(eventually([&] { return thread_count() == before; }));
+  CHECK(log_bytes(path) <= kMebibyte);
+  CHECK(integrity(path) == "ok");
+  CHECK(Cache(path).size() == 3000);
 }
 
 TEST_CASE_FIXTURE(OneCache, "a cache that is kept open falls back to a log of 8 MiB") {

@@ -14,6 +14,7 @@
 #include "platform/byte_lock.hpp"
 #include "platform/directory.hpp"
 #include "support/check.hpp"
+#include "support/threads.hpp"
 #include "support/worker.hpp"
 
 namespace fs = std::filesystem;
@@ -39,10 +40,6 @@ struct Life {
     return held;
   }
 };
-
-std::ptrdiff_t threads() {
-  return std::distance(fs::directory_iterator("/proc/self/task"), fs::directory_iterator());
-}
 
 Store& store_of(const Cache& cache) { return cache.state()->store(); }
 
@@ -89,11 +86,11 @@ TEST_CASE_FIXTURE(Life, "the end of a session wakes once all who watch it, and n
 
 TEST_CASE_FIXTURE(Life, "a watch for a session that is dead wakes in that call, and makes no thread") {
   DeathWatch watch;
-  const auto before = threads();
+  const auto before = thread_count();
   int woken = 0;
   CHECK(watch.watch(file, 100, [&] { ++woken; }) != nullptr);
   CHECK(woken == 1);
-  CHECK(threads() == before);
+  CHECK(thread_count() == before);
 }
 
 TEST_CASE_FIXTURE(Life, "others who wait for the same byte, each in its own way, hold up nobody") {
@@ -124,22 +121,22 @@ TEST_CASE_FIXTURE(Life, "who no longer watches is not woken") {
 
 TEST_CASE_FIXTURE(Life, "watches of one session share a thread, which is kept for the next") {
   DeathWatch watch;
-  const auto before = threads();
+  const auto before = thread_count();
   std::atomic<int> woken{0};
   auto one = session(100);
   for (int i = 0; i < 5; ++i) {
     const auto first = watch.watch(file, 100, [] {});
     const auto second = watch.watch(file, 100, [] {});
-    CHECK(threads() == before + 1);
+    CHECK(thread_count() == before + 1);
   }
-  CHECK(threads() == before + 1);
+  CHECK(thread_count() == before + 1);
   const auto kept = watch.watch(file, 100, [&] { ++woken; });
   one.reset();
   CHECK(eventually([&] { return woken == 1; }));
 }
 
 TEST_CASE_FIXTURE(Life, "a few idle threads are kept, all in use are, and none is left at the end") {
-  const auto before = threads();
+  const auto before = thread_count();
   const auto idle = static_cast<std::ptrdiff_t>(DeathWatch::kIdleThreads);
   std::vector<std::shared_ptr<ForkClosedFd>> sessions;
   for (std::uint64_t byte = 0; byte < 20; ++byte) sessions.push_back(session(byte));
@@ -148,21 +145,21 @@ TEST_CASE_FIXTURE(Life, "a few idle threads are kept, all in use are, and none i
     DeathWatch watch;
     std::atomic<int> woken{0};
     for (std::uint64_t byte = 0; byte < 20; ++byte) kept.push_back(watch.watch(file, byte, [&] { ++woken; }));
-    CHECK(threads() == before + 20);
+    CHECK(thread_count() == before + 20);
     for (std::size_t i = 0; i < 15; ++i) kept[i].reset();
-    CHECK(eventually([&] { return threads() == before + 5 + idle; }));
+    CHECK(eventually([&] { return thread_count() == before + 5 + idle; }));
     // The oldest of them went: those that were let go last are still there.
     for (std::uint64_t byte = 14; byte >= 7; --byte) kept[byte] = watch.watch(file, byte, [&] { ++woken; });
-    CHECK(threads() == before + 5 + idle);
+    CHECK(thread_count() == before + 5 + idle);
     // The end of a session that nobody watches just now ends its thread too.
     kept[14].reset();
     sessions[14].reset();
-    CHECK(eventually([&] { return threads() == before + 5 + idle - 1; }));
+    CHECK(eventually([&] { return thread_count() == before + 5 + idle - 1; }));
     CHECK(woken == 0);
     sessions[19].reset();
     CHECK(eventually([&] { return woken == 1; }));
   }
-  CHECK(eventually([&] { return threads() == before; }));
+  CHECK(eventually([&] { return thread_count() == before; }));
   kept.clear();  // after the watch, which is no harm
 }
 

@@ -80,6 +80,7 @@ int x_shm_lock(sqlite3_file* file, int offset, int number, int flags) {
 
 // Without mapped files a checkpoint that finds the log changed gives up all mappings: with a null pointer.
 int x_unfetch(sqlite3_file* file, sqlite3_int64, void* page) {
+  const Around around;
   const sqlite3_file* only = hooks().checkpointed;
   if (page == nullptr && (only == nullptr || only == file)) fire(hooks().amid);
   return SQLITE_OK;

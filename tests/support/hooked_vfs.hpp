@@ -23,7 +23,8 @@ class HookedVfs {
   /// before one, in that same checkpoint.
   void amid_checkpoint(std::function<void()> hook);
 
-  /// Runs `hook` before and after each call that locks the log, writes or syncs, but for those that it makes
+  /// Runs `hook` before and after each call that locks the log, writes or syncs, and where a
+  /// checkpoint has read the header; but for those that it makes
   /// itself; on the thread that makes the call, which must be the only one. Null: no more.
   void around_each_call(std::function<void()> hook);
 

@@ -6,6 +6,7 @@
 
 #include "dcache/error.hpp"
 #include "platform/clock.hpp"
+#include "store/sqlite/checkpoint.hpp"
 #include "store/sqlite/errors.hpp"
 #include "store/sqlite/query.hpp"
 #include "store/sqlite/row.hpp"
@@ -214,9 +215,9 @@ Stats SqliteStore::stats() {
   Copies* const copies = this->copies();
   stats.hits = hits_.load(std::memory_order_relaxed) + (copies != nullptr ? copies->hits() : 0);
   stats.misses = misses_.load(std::memory_order_relaxed) + (copies != nullptr ? copies->misses() : 0);
-  stats.checkpoints = checkpoints_.load(std::memory_order_relaxed);
+  stats.checkpoints = checkpointer_.count();
   stats.board = board()->can_be_had();
-  stats.wal_reset_bug = checkpoints_need_guard_;
+  stats.wal_reset_bug = passive_checkpoint_is_unsafe(sqlite3_libversion_number());
   stats.engine = std::string("SQLite ") + sqlite3_libversion();
   return stats;
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/sqlite/checkpoint.hpp"
 
-#include <sqlite3.h>
-
 #include "dcache/error.hpp"
 #include "platform/clock.hpp"
 #include "platform/directory.hpp"
@@ -15,6 +13,9 @@ namespace {
 
 constexpr const char* kSpareName = "spare";
 
+/// For how long a removal on a full disk waits for other writers.
+constexpr auto kWaitOnFullDisk = std::chrono::seconds(1);
+
 }  // namespace
 
 void SqliteStore::after_commit() {
@@ -25,7 +26,7 @@ void SqliteStore::after_commit() {
   // After one that could not copy everything (a reader is in the way) let the log grow a little first.
   if (pages < kCheckpointPages) checkpoint_after_ = kCheckpointPages;
   if (pages >= checkpoint_after_) {
-    checkpoint(pages >= kOverduePages);
+    checkpoint_due_ = pages >= kOverduePages ? Checkpointer::Haste::overdue : Checkpointer::Haste::due;
     checkpoint_after_ = pages + kCheckpointPages / 4;
   }
 }
@@ -48,7 +49,7 @@ void SqliteStore::cover(int pages) {
     return;
   }
   spare_retry_at_ = pages + kSpareRetryPages;
-  checkpoint(false);
+  checkpointer_.beside_others();
 }
 
 /// Whether a removal that did not fit the disk should be tried again: the first time with the spare room
@@ -60,41 +61,10 @@ bool SqliteStore::make_way(int tries) {
   if (writer_ != nullptr) {
     spare_pages_ = 0;
     spare_retry_at_ = writer_->wal_pages() + kSpareRetryPages;
-    checkpoint(true);
+    checkpointer_.alone(std::chrono::steady_clock::now() + kWaitOnFullDisk);
   }
   free_slot();
   return true;
-}
-
-/// Copies the log into the database; whether all of it. The caller has the writer slot and no transaction
-/// open. Failure is no error: the commit before it stands, and the next one tries again.
-bool SqliteStore::checkpoint(bool wait) {
-  bool complete = false;
-  try {
-    const auto now = std::chrono::steady_clock::now();
-    if (checkpointer_ == nullptr) {
-      checkpointer_ =
-          std::make_unique<Connection>(database_path(), Connection::Role::checkpointer, options_, now);
-    }
-    checkpointer_->set_deadline(now);
-    if (checkpoints_need_guard_) {
-      // While this connection has the write lock no other can write, so that the race cannot happen. A FULL
-      // checkpoint is no way out: when it finds the database busy it runs a passive one without the lock.
-      writer_->set_deadline(wait ? now + std::chrono::seconds(1) : now);
-      if (writer_->use(Sql::begin).step() != SQLITE_DONE) return false;
-    }
-    int in_log = 0;
-    int copied = 0;
-    if (sqlite3_wal_checkpoint_v2(checkpointer_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &in_log,
-                                  &copied) == SQLITE_OK) {
-      checkpoints_.fetch_add(1, std::memory_order_relaxed);
-      complete = in_log == copied;
-    }
-    if (checkpoints_need_guard_) writer_->use(Sql::rollback).step();
-  } catch (const std::exception&) {
-    if (writer_->in_transaction()) writer_->use(Sql::rollback).step();
-  }
-  return complete;
 }
 
 /// Leaves a short log behind: the kept file is what deletes on a full disk are written to, but no more of it
@@ -103,7 +73,7 @@ void SqliteStore::trim_log() noexcept {
   if (writer_ == nullptr) return;
   try {
     const bool is_short = platform::file_info(file("cache.db-wal")).size <= kIdleLogBytes;
-    if (!is_short && !checkpoint(false)) return;
+    if (!is_short && !checkpointer_.beside_others()) return;
     platform::give_back_room(file(kSpareName), kIdleLogBytes);
     if (is_short) return;
     cut_log();

@@ -46,13 +46,13 @@ bool SqliteStore::quiet_at_fork() noexcept {
 
 void SqliteStore::close_all() noexcept {
   writer_.reset();
-  checkpointer_.reset();
+  checkpointer_.close();
   idle_readers_.clear();
 }
 
 void SqliteStore::abandon_all() noexcept {
   if (writer_ != nullptr) writer_->abandon();
-  if (checkpointer_ != nullptr) checkpointer_->abandon();
+  checkpointer_.abandon();
   for (const auto& reader : idle_readers_) reader->abandon();
   // Files on their way in are the parent's: going here, they would be removed.
   static auto* const kept = new std::vector<ValueFiles::Draft>;

@@ -7,6 +7,8 @@ std::string_view sql(Sql which) noexcept {
   switch (which) {
     case Sql::begin:
       return "BEGIN IMMEDIATE";
+    case Sql::begin_reading:
+      return "BEGIN";
     case Sql::commit:
       return "COMMIT";
     case Sql::rollback:

@@ -53,6 +53,7 @@ CREATE INDEX parts_by_file ON parts(file);
 /// Every statement that runs more than once. Prepared on first use, one of each a connection.
 enum class Sql : std::size_t {
   begin,
+  begin_reading,
   commit,
   rollback,
   entry,

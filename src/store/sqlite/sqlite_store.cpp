@@ -29,12 +29,12 @@ constexpr std::array<const char*, 3> kFiles{"cache.db", "cache.db-wal", "cache.d
 SqliteStore::SqliteStore(platform::Directory directory, const Options& options, MakeLayout layout)
     : directory_(std::move(directory)),
       options_(options),
-      checkpoints_need_guard_(passive_checkpoint_is_unsafe(sqlite3_libversion_number())),
       session_(Session::of(directory_)),
       files_(directory_.path),
       database_file_(directory_.path / "cache.db"),
       checkpoint_after_(kCheckpointPages),
-      fork_generation_(platform::fork_generation()) {
+      fork_generation_(platform::fork_generation()),
+      checkpointer_(database_path(), options_, in_use_) {
   settle_after_fork(directory_);
   // From here on a fork finds this in the list, and in use.
   const InUse opening(in_use_);
@@ -60,6 +60,7 @@ SqliteStore::~SqliteStore() {
         // The next sweep forgets them.
       }
     }
+    checkpointer_.stop();
     trim_log();
     close_all();
   }
@@ -142,8 +143,10 @@ void SqliteStore::throw_no_turn() const {
 }
 
 void SqliteStore::free_slot() {
-  in_use_.fetch_sub(1, std::memory_order_relaxed);
+  const auto due = std::exchange(checkpoint_due_, Checkpointer::Haste::none);
   writer_slot_.release();
+  checkpointer_.run(due);
+  in_use_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 Connection& SqliteStore::writer(Deadline deadline) {

@@ -21,7 +21,9 @@
 #include "store/engines.hpp"
 #include "store/hash.hpp"
 #include "store/session.hpp"
+#include "store/sqlite/checkpointer.hpp"
 #include "store/sqlite/connection.hpp"
+#include "store/sqlite/in_use.hpp"
 #include "store/sqlite/value_files.hpp"
 #include "store/sqlite/writer.hpp"
 
@@ -154,7 +156,6 @@ class SqliteStore final : public Store {
   void end_writing(bool to_disk = false) noexcept;
   void lower_durability() noexcept;
   void after_commit();
-  bool checkpoint(bool wait);
   void look_at_spare_sometimes();
   void cover(int pages);
   void trim_log() noexcept;
@@ -254,7 +255,6 @@ class SqliteStore final : public Store {
 
   const platform::Directory directory_;
   const Options options_;
-  const bool checkpoints_need_guard_;
   std::shared_ptr<Session> session_;
   const ValueFiles files_;
   const std::filesystem::path database_file_;
@@ -263,11 +263,11 @@ class SqliteStore final : public Store {
   WriterSlot writer_slot_;
   // What follows belongs to whoever has the slot.
   std::unique_ptr<Connection> writer_;
-  std::unique_ptr<Connection> checkpointer_;
   int depth_ = 0;
   bool doomed_ = false;
   board::Stamps stamps_;
   int checkpoint_after_ = 0;
+  Checkpointer::Haste checkpoint_due_ = Checkpointer::Haste::none;
   int spare_pages_ = 0;  ///< of the log, as many as the spare room can take
   int spare_retry_at_ = 0;
   std::int64_t looked_at_spare_ = 0;
@@ -286,6 +286,7 @@ class SqliteStore final : public Store {
   const std::uint64_t fork_generation_;
   /// How many threads are in the middle of something with a connection, a transaction included.
   std::atomic<int> in_use_{0};
+  Checkpointer checkpointer_;
   std::atomic<bool> swept_{false};
   std::atomic<std::int64_t> looked_for_move_{0};
   std::atomic<std::int64_t> looked_at_log_{0};
@@ -298,21 +299,6 @@ class SqliteStore final : public Store {
   std::unique_ptr<Copies> copies_;
   std::atomic<std::uint64_t> hits_{0};
   std::atomic<std::uint64_t> misses_{0};
-  std::atomic<std::uint64_t> checkpoints_{0};
-};
-
-/// Counts one user for as long as it lives.
-class InUse {
- public:
-  explicit InUse(std::atomic<int>& count) noexcept : count_(count) {
-    count_.fetch_add(1, std::memory_order_relaxed);
-  }
-  InUse(const InUse&) = delete;
-  InUse& operator=(const InUse&) = delete;
-  ~InUse() { count_.fetch_sub(1, std::memory_order_relaxed); }
-
- private:
-  std::atomic<int>& count_;
 };
 
 /// A connection to read with: the thread's own transaction if it has one, otherwise one from the pool.

@@ -62,7 +62,9 @@ int inherited(const std::string& directory) {
 
 /// The child opens the directory again, as it should.
 int reopened(const std::string& directory) {
-  Cache cache(directory);
+  Cache cache(directory, {.background_checkpoints = true});
+  // So much that the cache's own thread is at work when the fork comes.
+  for (int i = 0; i < 300; ++i) cache.set("key" + std::to_string(i), std::string(16000, 'v'));
   cache.set("parent", "1");
   SyncLock lock(cache, "lock");
   lock.lock();

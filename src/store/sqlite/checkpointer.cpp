@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// SQLite before 3.51.3 can lose commits when a writer starts the log anew while a passive checkpoint is at
+// it: one that has read the log's header but not yet looked at how much is copied. So another connection
+// stands guard. A read transaction is enough: if it reads from the log, its mark there keeps everybody from
+// starting the log anew; if all of the log was copied before it began, it reads from the database alone, and
+// that keeps the checkpoint from copying anything. A FULL checkpoint is no way out: when it finds the
+// database busy it runs a passive one, without any lock.
+#include "store/sqlite/checkpointer.hpp"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "platform/fork.hpp"
+#include "store/sqlite/in_use.hpp"
+
+namespace dcache::store::sqlite {
+
+namespace {
+
+/// For how long a log that is overdue may wait for the moment without writers.
+constexpr auto kPatience = std::chrono::seconds(1);
+
+/// Ends what the guard's connection is in, if anything.
+class Guarding {
+ public:
+  explicit Guarding(Connection& guard) noexcept : guard_(guard) {}
+  Guarding(const Guarding&) = delete;
+  Guarding& operator=(const Guarding&) = delete;
+  ~Guarding() {
+    if (guard_.in_transaction()) guard_.use(Sql::rollback).step();
+  }
+
+ private:
+  Connection& guard_;
+};
+
+}  // namespace
+
+Checkpointer::Checkpointer(std::string database, const Options& options, std::atomic<int>& in_use)
+    : database_(std::move(database)),
+      options_(options),
+      in_use_(in_use),
+      fork_generation_(platform::fork_generation()) {}
+
+Checkpointer::~Checkpointer() {
+  if (fork_generation_ == platform::fork_generation()) {
+    stop();
+  } else {
+    static_cast<void>(thread_.release());  // the parent's
+  }
+}
+
+bool Checkpointer::beside_others() noexcept {
+  if (!mutex_.try_lock()) return false;
+  bool complete = false;
+  try {
+    open();
+    const Guarding guarding(*guard_);
+    guard_->set_deadline(std::chrono::steady_clock::now());
+    Statement begin = guard_->use(Sql::begin_reading);
+    guard_->run(begin, "guard a checkpoint");
+    // The transaction takes its mark with its first read.
+    Statement row = guard_->use(Sql::meta_get);
+    guard_->step(row.bind_text(1, "uuid"), "guard a checkpoint");
+    complete = copy();
+  } catch (const std::exception&) {
+  }
+  mutex_.unlock();
+  return complete;
+}
+
+bool Checkpointer::alone(Deadline deadline) noexcept {
+  platform::MutexLock lock(mutex_);
+  try {
+    open();
+    const Guarding guarding(*guard_);
+    guard_->set_deadline(deadline);
+    Statement begin = guard_->use(Sql::begin);
+    guard_->run(begin, "guard a checkpoint");
+    return copy();
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+void Checkpointer::open() {
+  const auto now = std::chrono::steady_clock::now();
+  if (guard_ == nullptr) {
+    guard_ = std::make_unique<Connection>(database_, Connection::Role::checkpointer, options_, now);
+    guard_->use(Sql::rollback);  // must be there when memory is not
+  }
+  if (copier_ == nullptr)
+    copier_ = std::make_unique<Connection>(database_, Connection::Role::checkpointer, options_, now);
+}
+
+bool Checkpointer::copy() {
+  copier_->set_deadline(std::chrono::steady_clock::now());
+  int in_log = 0;
+  int copied = 0;
+  const int code =
+      sqlite3_wal_checkpoint_v2(copier_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied);
+  if (code != SQLITE_OK) return false;
+  count_.fetch_add(1, std::memory_order_relaxed);
+  return in_log == copied;
+}
+
+void Checkpointer::now(Haste haste) noexcept {
+  const InUse running(in_use_);
+  beside_others();
+  // Little is left to copy, so that the moment without writers is short.
+  if (haste == Haste::overdue) alone(std::chrono::steady_clock::now() + kPatience);
+}
+
+void Checkpointer::run(Haste haste) noexcept {
+  if (haste == Haste::none) return;
+  if (options_.background_checkpoints) {
+    platform::MutexLock lock(thread_mutex_);
+    if (start_thread()) {
+      due_ = std::max(due_, haste);
+      wanted_.notify_one();
+      return;
+    }
+  }
+  now(haste);
+}
+
+bool Checkpointer::start_thread() noexcept {
+  if (stopping_) return false;
+  if (thread_ != nullptr) return true;
+  try {
+    thread_ = std::make_unique<std::thread>([this] { run_on_thread(); });
+  } catch (const std::exception&) {
+    return false;
+  }
+  return true;
+}
+
+void Checkpointer::run_on_thread() noexcept {
+  for (;;) {
+    Haste haste = Haste::none;
+    {
+      platform::MutexLock lock(thread_mutex_);
+      while (due_ == Haste::none && !stopping_) wanted_.wait(thread_mutex_);
+      if (stopping_) return;
+      haste = std::exchange(due_, Haste::none);
+    }
+    platform::MutexLock working(platform::work_mutex());
+    now(haste);
+  }
+}
+
+void Checkpointer::stop() noexcept {
+  std::unique_ptr<std::thread> thread;
+  {
+    platform::MutexLock lock(thread_mutex_);
+    stopping_ = true;
+    thread = std::move(thread_);
+  }
+  wanted_.notify_one();
+  if (thread != nullptr) thread->join();
+}
+
+void Checkpointer::close() noexcept {
+  guard_.reset();
+  copier_.reset();
+}
+
+void Checkpointer::abandon() noexcept {
+  if (guard_ != nullptr) guard_->abandon();
+  if (copier_ != nullptr) copier_->abandon();
+}
+
+}  // namespace dcache::store::sqlite
