@@ -90,6 +90,7 @@ std::uint64_t SqliteStore::in_steps(
         write.changing();
         next = step(*write, ahead, rows, count);
         write.commit();
+        if (!in_transaction()) checkpoint_early();
       });
     } catch (const Full&) {
       if (in_transaction() || rows == 1) throw;

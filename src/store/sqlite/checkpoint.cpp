@@ -25,10 +25,20 @@ void SqliteStore::after_commit() {
   if (pages > spare_pages_ && (pages >= spare_retry_at_ || log_anew)) cover(pages);
   // After one that could not copy everything (a reader is in the way) let the log grow a little first.
   if (pages < kCheckpointPages) checkpoint_after_ = kCheckpointPages;
-  if (pages >= checkpoint_after_) {
-    checkpoint_due_ = pages >= kOverduePages ? Checkpointer::Haste::overdue : Checkpointer::Haste::due;
-    checkpoint_after_ = pages + kCheckpointPages / 4;
-  }
+  if (pages >= checkpoint_after_) call_for_checkpoint(pages);
+}
+
+/// One is run when the slot is free.
+void SqliteStore::call_for_checkpoint(int pages) {
+  checkpoint_due_ = pages >= kOverduePages ? Checkpointer::Haste::overdue : Checkpointer::Haste::due;
+  checkpoint_after_ = pages + kCheckpointPages / 4;
+}
+
+/// Whoever removes much does not leave it to others, in whose single writes it would be felt, to copy the log
+/// that it makes long.
+void SqliteStore::checkpoint_early() {
+  const int pages = writer_->wal_pages();
+  if (pages >= checkpoint_after_ - kCheckpointPages / 2) call_for_checkpoint(pages);
 }
 
 /// Others cut the spare room when they close, or need it.

@@ -156,6 +156,8 @@ class SqliteStore final : public Store {
   void end_writing(bool to_disk = false) noexcept;
   void lower_durability() noexcept;
   void after_commit();
+  void call_for_checkpoint(int pages);
+  void checkpoint_early();
   void look_at_spare_sometimes();
   void cover(int pages);
   void trim_log() noexcept;
