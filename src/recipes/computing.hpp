@@ -13,10 +13,6 @@
 
 namespace dcache::recipes {
 
-/// From one look for the result to the next, of one who has waited so long: at most 5 ms, or a hundredth of
-/// it.
-[[nodiscard]] std::chrono::nanoseconds pause_after(std::chrono::nanoseconds waited);
-
 /// Throws InvalidArgument.
 void check(ByteView key, const GetOrSetOptions& options);
 
@@ -51,6 +47,10 @@ class Computing {
   /// Stores what took so long to compute.
   void keep(const detail::Encoded& made, std::chrono::nanoseconds took);
 
+  /// Wakes all who wait for the value. To be called when the lock is free again: the first of those who wait
+  /// has more to do than the others, and so is to begin before them.
+  void tell();
+
   /// Whose holder computes.
   [[nodiscard]] SyncLock& lock() noexcept { return lock_; }
   /// Whose holder is the first of those who wait.
@@ -59,7 +59,7 @@ class Computing {
  private:
   [[nodiscard]] bool is_stale(Timestamp expires) const;
   [[nodiscard]] std::string took_key() const;
-  [[nodiscard]] std::optional<std::string> watch();
+  [[nodiscard]] std::optional<std::string> watch(SyncLock& first);
   void store(const detail::Encoded& made, std::chrono::nanoseconds took);
 
   Cache& cache_;

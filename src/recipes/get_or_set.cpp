@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dcache/get_or_set.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <mutex>
 #include <random>
-#include <thread>
 #include <vector>
 
 #include "dcache/error.hpp"
@@ -13,6 +11,7 @@
 #include "recipes/computing.hpp"
 #include "recipes/late.hpp"
 #include "recipes/names.hpp"
+#include "recipes/waiting.hpp"
 
 namespace dcache {
 
@@ -21,13 +20,6 @@ void detail::throw_wrong_type(ByteView key, const char* type) {
 }
 
 namespace recipes {
-
-std::chrono::nanoseconds pause_after(std::chrono::nanoseconds waited) {
-  constexpr std::chrono::nanoseconds kShortest = std::chrono::microseconds(500);
-  constexpr std::chrono::nanoseconds kUsual = std::chrono::milliseconds(5);
-  constexpr std::chrono::nanoseconds kLongest = std::chrono::milliseconds(250);
-  return std::clamp(waited / 16, kShortest, std::clamp(waited / 100, kUsual, kLongest));
-}
 
 void check(ByteView key, const GetOrSetOptions& options) {
   const std::string what = named("get_or_set", key.view()) + ": ";
@@ -113,12 +105,15 @@ SyncLock Computing::next() const { return {cache_, derived_key("get_or_set-next"
 
 std::optional<std::string> Computing::wait() {
   // The first who waits does so in the lock's queue: it is woken at once, also when the computing one dies.
-  // If all did they would come by one after the other; so the others look by themselves, with reads only.
+  // If all did they would come by one after the other; so the others are woken when there is a value, all at
+  // once, and only read.
   SyncLock first = next();
-  if (!first.try_lock()) return watch();
+  if (!first.try_lock()) return watch(first);
   lock_.lock();
   return std::nullopt;
 }
+
+void Computing::tell() { cache_.state()->store().wake_topic(lock_.key()); }
 
 void Computing::check_tries(std::uint64_t tries) const {
   if (options_.max_tries == 0 || tries < options_.max_tries) return;
@@ -126,18 +121,27 @@ void Computing::check_tries(std::uint64_t tries) const {
                 std::to_string(tries) + " tries; allow more");
 }
 
-std::optional<std::string> Computing::watch() {
+std::optional<std::string> Computing::watch(SyncLock& first) {
+  struct Seen {
+    std::optional<std::string> value;
+    bool ours = false;
+    explicit operator bool() const noexcept { return ours || value; }
+  };
   const Countdown limit(options_.timeout);
-  for (std::uint64_t tries = 1;; ++tries) {
-    if (Look found = look_up(); found.value) return std::move(found.value);
-    if (!lock_.locked() && lock_.try_lock()) return std::nullopt;
-    check_tries(tries);
-    const std::chrono::nanoseconds left = limit.left().nanoseconds();
-    if (left <= std::chrono::nanoseconds()) break;
-    std::this_thread::sleep_for(std::min(left, pause_after(limit.elapsed())));
+  std::uint64_t tries = 0;
+  const auto look = [&]() -> Seen {
+    if (Look found = look_up(); found.value) return {.value = std::move(found.value)};
+    if (!lock_.locked() && lock_.try_lock()) return {.ours = true};
+    check_tries(++tries);
+    // When the first has gone on to compute, another is to be woken by his death.
+    return {.ours = !first.locked() && first.try_lock()};
+  };
+  if (Seen seen = wait_for(*cache_.state(), lock_.key(), options_.timeout, {}, look)) {
+    if (seen.value || lock_.owned()) return std::move(seen.value);
   }
-  SyncLock last(cache_, lock_.key(), {.timeout = Duration(), .lease = options_.max_hold});
-  last.lock();  // names who has it
+  SyncLock last(cache_, lock_.key(),
+                {.timeout = limit.left(), .lease = options_.max_hold, .max_tries = options_.max_tries});
+  last.lock();  // or names who has it
   lock_ = std::move(last);
   return std::nullopt;
 }
@@ -193,9 +197,14 @@ std::optional<std::string> detail::get_or_make(Cache& cache, ByteView key, const
     if (look.value) return std::move(look.value);
     if (auto made = computing.wait()) return made;
   }
-  const std::unique_lock<SyncLock> held(computing.lock(), std::adopt_lock);
-  if (auto done = computing.done_since(look)) return done;
-  return computing.make(factory);
+  std::optional<std::string> made;
+  {
+    const std::unique_lock<SyncLock> held(computing.lock(), std::adopt_lock);
+    if (auto done = computing.done_since(look)) return done;
+    made = computing.make(factory);
+  }
+  if (made) computing.tell();
+  return made;
 }
 
 Computation computation(Cache& cache, ByteView key) {

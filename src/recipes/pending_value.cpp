@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // get_or_set for who waits without a thread: the same steps, with a sleep where the other blocks.
+#include <algorithm>
+#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -13,6 +15,19 @@
 namespace dcache {
 
 namespace recipes {
+
+namespace {
+
+/// From one look for the result to the next, of one who has waited so long: at most 5 ms, or a hundredth of
+/// it.
+std::chrono::nanoseconds pause_after(std::chrono::nanoseconds waited) {
+  constexpr std::chrono::nanoseconds kShortest = std::chrono::microseconds(500);
+  constexpr std::chrono::nanoseconds kUsual = std::chrono::milliseconds(5);
+  constexpr std::chrono::nanoseconds kLongest = std::chrono::milliseconds(250);
+  return std::clamp(waited / 16, kShortest, std::clamp(waited / 100, kUsual, kLongest));
+}
+
+}  // namespace
 
 class ValueTask final : public locking::Task {
  public:
@@ -27,17 +42,17 @@ class ValueTask final : public locking::Task {
   [[nodiscard]] std::optional<std::string> take_value() { return std::exchange(value_, std::nullopt); }
 
   [[nodiscard]] std::optional<std::string> compute(const detail::Factory& factory) {
-    const std::unique_lock<SyncLock> held(computing_.lock(), std::adopt_lock);
-    return computing_.make(factory);
+    return told([&] { return computing_.make(factory); });
   }
 
   void compute_elsewhere() { took_ = Countdown(forever); }
 
   [[nodiscard]] std::optional<std::string> computed(std::optional<detail::Encoded> made) {
-    const std::unique_lock<SyncLock> held(computing_.lock(), std::adopt_lock);
-    if (!made) return std::nullopt;
-    computing_.keep(*made, took_.elapsed());
-    return std::move(made->bytes);
+    return told([&]() -> std::optional<std::string> {
+      if (!made) return std::nullopt;
+      computing_.keep(*made, took_.elapsed());
+      return std::move(made->bytes);
+    });
   }
 
  private:
@@ -48,6 +63,18 @@ class ValueTask final : public locking::Task {
       const std::optional<Step> step = one_step(patience);
       if (step) return *step;
     }
+  }
+
+  /// What `make` returns, made under the lock.
+  template <class Make>
+  std::optional<std::string> told(Make make) {
+    std::optional<std::string> made;
+    {
+      const std::unique_lock<SyncLock> held(computing_.lock(), std::adopt_lock);
+      made = make();
+    }
+    if (made) computing_.tell();
+    return made;
   }
 
   /// Nothing: go on.

@@ -28,7 +28,7 @@ auto wait_for(const detail::CacheState& state, std::string_view topic, Duration 
   if (found || wait <= Duration()) return found;
   Store& store = state.store();
   if (store.in_transaction()) {
-    throw Misuse("one cannot wait for a queue inside Cache::transact, which keeps everybody from pushing");
+    throw Misuse("one cannot wait for others inside Cache::transact, which keeps them all from writing");
   }
   const Deadline end = store::deadline_after(wait);
   for (;;) {

@@ -4,6 +4,7 @@
 
 #include "async/coroutines.hpp"
 #include "conformance/engines.hpp"
+#include "support/asleep.hpp"
 
 namespace {
 
@@ -112,6 +113,24 @@ ENGINE_TEST(
     CHECK(co_await async_get_or_set(
               cache, "k", [] { return std::optional<int>(7); }, {}, use_awaitable) == 7);
   });
+}
+
+ENGINE_TEST("a coroutine that has computed a value wakes all who wait for it, once they can have it") {
+  const auto plainly = [] { return std::string("v"); };
+  int runs = 0;
+  Coroutines all;
+  for (const std::string key : {"slow", "plain"}) {
+    Asleep asleep(cache, "get_or_set:" + key);
+    all.start([&]() -> Task {
+      if (key == "slow") {
+        CHECK(co_await async_get_or_set(cache, key, slowly(runs, "v"), {}, use_awaitable) == "v");
+      } else {
+        CHECK(co_await async_get_or_set(cache, key, plainly, {}, use_awaitable) == "v");
+      }
+    });
+    all.run();
+    CHECK(asleep.until_woken([&] { return cache.get(key); }) == "v");
+  }
 }
 
 ENGINE_TEST("of those who wait another one computes when the factory throws") {

@@ -75,6 +75,25 @@ TEST_SUITE("process") {
     CHECK(cache.get("runs:k") == "2");
   }
 
+  TEST_CASE_FIXTURE(OneCache, "when the first who waits has gone on to compute, another is the first") {
+    Worker doomed = recipes_shell(*this);
+    doomed.say("get_or_set k 60000 never");
+    REQUIRE(doomed.line() == "computing");
+    Worker second = recipes_shell(*this);
+    second.say("get_or_set k 60000 never");
+    REQUIRE(eventually([&] { return has_waiter(cache, "k"); }));
+    Worker third = recipes_shell(*this);
+    third.say("get_or_set k 0 v");
+    doomed.kill();
+    REQUIRE(second.line(10s) == "computing");
+    CHECK(eventually([&] { return has_waiter(cache, "k"); }));
+    second.kill();
+    CHECK(third.line(10s) == "computing");
+    CHECK(third.line().starts_with("computed"));
+    CHECK(value_of(third.line()) == "v");
+    CHECK(cache.get("runs:k") == "3");
+  }
+
   TEST_CASE_FIXTURE(OneCache, "when the first who waits is stopped, another one takes over from the dead") {
     Worker doomed = recipes_shell(*this);
     doomed.say("get_or_set k 60000 never");

@@ -12,6 +12,7 @@
 #include "conformance/engines.hpp"
 #include "dcache/json.hpp"
 #include "dcache/lock.hpp"
+#include "support/asleep.hpp"
 #include "support/check.hpp"
 
 namespace {
@@ -182,6 +183,16 @@ ENGINE_TEST("one who waits longer than its timeout gets Timeout, and says so wit
   CHECK(has(impatient({.timeout = 0ms}), "get_or_set:k"));
   CHECK(has(impatient({.timeout = 1min, .max_tries = 2}), "2 tries"));
   gate.opened.set_value();
+  CHECK(computing.get() == "v");
+}
+
+ENGINE_TEST("who has computed a value wakes all who wait for it, once they can have it") {
+  Gate gate;
+  auto computing = std::async(std::launch::async, [&] { return cache.get_or_set("k", gate.factory("v")); });
+  REQUIRE(eventually([&] { return gate.calls == 1; }));
+  Asleep asleep(cache, "get_or_set:k");
+  gate.opened.set_value();
+  CHECK(asleep.until_woken([&] { return cache.get("k"); }) == "v");
   CHECK(computing.get() == "v");
 }
 
