@@ -74,12 +74,16 @@ ENGINE_TEST("waking a handle wakes who sleeps for all handles, waking a thread d
   const auto own = store().wake_word(handle);
   store().wake(store().session(), thread);
   CHECK(store().wake_word(kAnyHandle) == any);
+  const auto end = Clock::now() + 20s;
   std::thread sleeper([&] {
-    while (store().wake_word(kAnyHandle) == any) store().sleep(kAnyHandle, *any, kNoDeadline);
+    while (store().wake_word(kAnyHandle) == any && Clock::now() < end) {
+      store().sleep(kAnyHandle, *any, end);
+    }
   });
   std::this_thread::sleep_for(10ms);
   store().wake(store().session(), handle);
   sleeper.join();
+  CHECK(store().wake_word(kAnyHandle) != any);
   CHECK(store().wake_word(handle) != own);
 }
 

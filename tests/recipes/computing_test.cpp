@@ -84,6 +84,7 @@ TEST_SUITE("process") {
     REQUIRE(eventually([&] { return has_waiter(cache, "k"); }));
     Worker third = recipes_shell(*this);
     third.say("get_or_set k 0 v");
+    std::this_thread::sleep_for(50ms);
     doomed.kill();
     REQUIRE(second.line(10s) == "computing");
     CHECK(eventually([&] { return has_waiter(cache, "k"); }));
