@@ -4,6 +4,7 @@
 #include <asio/experimental/awaitable_operators.hpp>
 #include <atomic>
 #include <future>
+#include <list>
 #include <thread>
 
 #include "async/coroutines.hpp"
@@ -114,6 +115,80 @@ ENGINE_TEST("one who is cancelled in the middle of the line leaves the others in
   holder.unlock();
   all.run();
   CHECK(got == 3);
+}
+
+ENGINE_TEST("whatever is waited for, and in whatever place, cancelling alone ends the wait") {
+  asio::io_context io;
+  SyncLock holder(cache, "k");
+  SyncLock computing(cache, "get_or_set:v");
+  holder.lock();
+  computing.lock();
+  const auto unwanted = []() -> std::string { throw std::logic_error("nobody is to compute"); };
+  std::chrono::nanoseconds longest{};
+  for (int round = 0; round < 5; ++round) {
+    std::list<SyncLock> handles;
+    std::list<asio::cancellation_signal> signals;
+    int told = 0;
+    const auto token = [&](std::string name) {
+      return asio::bind_cancellation_slot(
+          signals.emplace_back().slot(),
+          asio::bind_executor(io,
+                              [&told, name = std::move(name)](const std::exception_ptr& error, auto&&...) {
+                                CHECK(has(thrown<Cancelled>([&] { std::rethrow_exception(error); }), name));
+                                ++told;
+                              }));
+    };
+    // The first two for the lock are in its queue and in line; those of get_or_set in a queue and by
+    // themselves.
+    for (int i = 0; i < 3; ++i) {
+      async_lock(handles.emplace_back(cache, "k", LockOptions{.timeout = forever}), token("lock 'k'"));
+      async_get_or_set(cache, "v", unwanted, {.timeout = forever}, token("get_or_set of 'v'"));
+    }
+    REQUIRE(eventually([&] { return waiting(cache) == 2; }));
+    if (round % 2 == 1) signals.reverse();
+    int cancelled = 0;
+    for (asio::cancellation_signal& signal : signals) {
+      const auto start = std::chrono::steady_clock::now();
+      signal.emit(asio::cancellation_type::terminal);
+      io.restart();
+      REQUIRE(io.run_one_for(20s) == 1);
+      longest = std::max<std::chrono::nanoseconds>(longest, std::chrono::steady_clock::now() - start);
+      REQUIRE(told == ++cancelled);
+    }
+    CHECK(eventually([&] { return waiting(cache) == 0; }));
+  }
+  MESSAGE("the longest time from cancelling to its handler: " << longest.count() / 1000 << " us");
+  CHECK(holder.owned());
+  CHECK(computing.owned());
+}
+
+ENGINE_TEST("a wait that is cancelled ends also while the thread that leads all waits is held up") {
+  asio::io_context io;
+  std::list<asio::cancellation_signal> signals(2);
+  std::promise<void> gate;
+  std::atomic<bool> held_up = false;
+  SyncLock holder(cache, "k");
+  holder.lock();
+  const auto hold_up = [&, here = std::this_thread::get_id()](const Holder&, Duration) {
+    if (std::this_thread::get_id() == here || held_up.exchange(true)) return;
+    gate.get_future().wait();
+  };
+  SyncLock slow(cache, "k", {.timeout = forever, .on_wait = hold_up});
+  SyncLock lock(cache, "k", {.timeout = forever});
+  Told told_slow;
+  Told told;
+  async_lock(slow, into(told_slow, io, signals.front()));
+  async_lock(lock, into(told, io, signals.back()));
+  REQUIRE(eventually([&] { return held_up.load(); }));
+  signals.back().emit(asio::cancellation_type::terminal);
+  CHECK(io.run_one_for(20s) == 1);
+  CHECK(has(told.cancelled(), "lock 'k'"));
+  gate.set_value();
+  io.restart();
+  signals.front().emit(asio::cancellation_type::terminal);
+  io.run();
+  CHECK(has(told_slow.cancelled(), "lock 'k'"));
+  CHECK(holder.owned());
 }
 
 ENGINE_TEST("what is cancelled before it was begun takes nothing") {

@@ -3,11 +3,16 @@
 // What it costs not to wait with a thread: lock + unlock by a coroutine and by callbacks beside the same
 // with blocking calls, when nobody else wants the lock; and get_or_set of what is there. In slices that
 // alternate, as bench-pairs.
+#include <algorithm>
 #include <array>
 #include <asio.hpp>
+#include <chrono>
 #include <cstdio>
+#include <exception>
 #include <functional>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "dcache/async.hpp"
@@ -18,7 +23,7 @@
 namespace {
 
 constexpr std::string_view kUsage =
-    "usage: bench-async [--dir DIR] [--memory] [--runs N] [--slice CALLS] [--slices N]";
+    "usage: bench-async [--dir DIR] [--memory] [--runs N] [--slice CALLS] [--slices N] [--cancels N]";
 
 using asio::use_awaitable;
 
@@ -49,12 +54,40 @@ struct Chain {
   }
 };
 
+/// Long enough for all to be asleep.
+constexpr auto kAsleep = std::chrono::milliseconds(1);
+
+/// How long it takes from cancelling one who waits to its handler, so many times. `wait` begins one.
+template <class Wait>
+void measure_cancels(asio::io_context& io, std::size_t times, const char* name, const bench::Table& table,
+                     Wait wait) {
+  std::vector<double> took;
+  for (std::size_t i = 0; i < times; ++i) {
+    asio::cancellation_signal signal;
+    double ended = 0;
+    bench::Stopwatch watch;
+    wait(asio::bind_cancellation_slot(
+        signal.slot(),
+        asio::bind_executor(io, [&](std::exception_ptr, auto&&...) { ended = watch.microseconds(); })));
+    std::this_thread::sleep_for(kAsleep);
+    watch = {};
+    signal.emit(asio::cancellation_type::terminal);
+    io.restart();
+    io.run();
+    took.push_back(ended);
+  }
+  std::sort(took.begin(), took.end());
+  table.row({name, bench::fixed(bench::median(took), 1), bench::fixed(took[took.size() * 99 / 100], 1),
+             bench::fixed(took.back(), 1)});
+}
+
 int run(bench::Arguments& arguments) {
   const auto directory = arguments.text("--dir");
   const bool memory = arguments.flag("--memory");
   const std::size_t runs = arguments.numbers("--runs", {5}).front();
   const std::size_t rounds = arguments.numbers("--slice", {500}).front();
   const std::size_t slices = arguments.numbers("--slices", {20}).front();
+  const std::size_t cancels = arguments.numbers("--cancels", {1000}).front();
   arguments.finish(kUsage);
 
   const bench::Scratch scratch(directory);
@@ -120,6 +153,19 @@ int run(bench::Arguments& arguments) {
     table.row({pair.name, bench::fixed(bench::median(blocked), 2),
                bench::fixed(bench::median(asynchronous), 2), bench::fixed(bench::median(ratios), 2)});
   }
+  if (cancels == 0) return 0;
+  dcache::SyncLock holder(cache, "held");
+  dcache::SyncLock other(cache, "held", {.timeout = dcache::forever});
+  dcache::SyncLock computing(cache, "get_or_set:slow");
+  holder.lock();
+  computing.lock();
+  const bench::Table ends(
+      {{"cancelled while it waits", -26}, {"p50 us", 8}, {"p99 us", 8}, {"longest us", 10}});
+  measure_cancels(io, cancels, "for a lock", ends,
+                  [&](auto token) { dcache::async_lock(other, std::move(token)); });
+  measure_cancels(io, cancels, "for another's get_or_set", ends, [&](auto token) {
+    dcache::async_get_or_set(cache, "slow", make, {.timeout = dcache::forever}, std::move(token));
+  });
   return 0;
 }
 
