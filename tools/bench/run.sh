@@ -8,7 +8,7 @@
 #   tools/bench/run.sh contention   opening, and processes at one lock beside other locks (18 minutes; --quick 1 minute;
 #                                   --only sharing 1 minute: readers and permits beside exclusive locks)
 #   tools/bench/run.sh policies     hit ratios under a size limit beside exact SIEVE and LRU
-#   tools/bench/run.sh async        locks by coroutines and callbacks beside blocking calls (needs Asio)
+#   tools/bench/run.sh async        locks by coroutines and callbacks beside blocking calls, and cancelling (needs Asio)
 #   tools/bench/run.sh layouts      the study behind the tables
 #   tools/bench/run.sh all          full, sizes, bulk, import, contention, layouts
 # What follows goes to the program: tools/bench/run.sh quick --json out.json. Times on a busy machine say little,
