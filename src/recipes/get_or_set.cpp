@@ -123,7 +123,7 @@ void Computing::check_tries(std::uint64_t tries) const {
 
 std::optional<std::string> Computing::watch(SyncLock& first) {
   struct Seen {
-    std::optional<std::string> value;
+    std::optional<std::string> value = {};
     bool ours = false;
     explicit operator bool() const noexcept { return ours || value; }
   };
