@@ -94,7 +94,7 @@ def test_options_take_a_value_where_they_do(shell, filled):
             for option_name in option.names:
                 value = f" {filled.dir}" if option.value == "DIR" else " 1" if option.value else ""
                 start = f"{line} {option_name}{value} "
-                assert shell.press_tab(start + name[:-1])[1].rstrip() == start + name, \
+                assert shell.completed(start + name[:-1]).rstrip() == start + name, \
                     f"tools/completions/{shell.file}: `{line} {option_name}` is {option}"
 
 
@@ -113,8 +113,8 @@ def test_arguments_are_completed_with_what_they_are(shell, filled):
     for line in LINES:
         kind = kind_of(verb_on(line))
         if kind == "file":  # there are others, and bash itself offers them
-            assert shell.press_tab(f"{line} input-")[1].rstrip() == f"{line} input-of-mine"
-            assert shell.press_tab(f"{line} gree")[1] == f"{line} gree"
+            assert shell.completed(f"{line} input-").rstrip() == f"{line} input-of-mine"
+            assert shell.completed(f"{line} gree") == f"{line} gree"
             continue
         # Where no argument is possible, zsh offers options.
         offered = {offer for offer in shell.press_tab(f"{line} ")[0] if not offer.startswith("-")}
@@ -122,15 +122,15 @@ def test_arguments_are_completed_with_what_they_are(shell, filled):
 
 
 def test_a_name_is_completed_as_far_as_it_is_common(shell, filled):
-    assert shell.press_tab("dcache get gr")[1].rstrip() == "dcache get greeting"
-    assert shell.press_tab("dcache get us")[1] == "dcache get user:"
-    assert shell.press_tab("dcache lock show nightly:")[1].rstrip() == "dcache lock show nightly:db"
-    assert shell.press_tab("dcache delete greeting user:1 gr")[1].rstrip() == "dcache delete greeting user:1 greeting"
-    assert shell.press_tab("dcache get greeting gr")[1].rstrip() == "dcache get greeting gr"
-    assert shell.press_tab("dcache set k v --tag pag")[1] == "dcache set k v --tag pages-"
-    assert shell.press_tab("dcache set k v --tag=pag")[1] == "dcache set k v --tag=pages-"
-    assert shell.press_tab("dcache --json -q --timeout 5s get gr")[1].rstrip().endswith(" greeting")
-    assert shell.press_tab("dcache get -- gr")[1].rstrip() == "dcache get -- greeting"
+    assert shell.completed("dcache get gr").rstrip() == "dcache get greeting"
+    assert shell.completed("dcache get us") == "dcache get user:"
+    assert shell.completed("dcache lock show nightly:").rstrip() == "dcache lock show nightly:db"
+    assert shell.completed("dcache delete greeting user:1 gr").rstrip() == "dcache delete greeting user:1 greeting"
+    assert shell.completed("dcache get greeting gr").rstrip() == "dcache get greeting gr"
+    assert shell.completed("dcache set k v --tag pag") == "dcache set k v --tag pages-"
+    assert shell.completed("dcache set k v --tag=pag") == "dcache set k v --tag=pages-"
+    assert shell.completed("dcache --json -q --timeout 5s get gr").rstrip().endswith(" greeting")
+    assert shell.completed("dcache get -- gr").rstrip() == "dcache get -- greeting"
 
 
 def test_columns_are_those_of_the_help(shell):
@@ -139,8 +139,8 @@ def test_columns_are_those_of_the_help(shell):
     assert len(columns) > 15
     for start in ["dcache lock ls -o ", "dcache locks --columns "]:
         compare(shell, start, shell.press_tab(start)[0], columns)
-        assert shell.press_tab(start + "key,ow")[1].rstrip(" ,") == start + "key,owner"
-    assert shell.press_tab("dcache locks -o +ses")[1].rstrip(" ,") == "dcache locks -o +session"
+        assert shell.completed(start + "key,ow").rstrip(" ,") == start + "key,owner"
+    assert shell.completed("dcache locks -o +ses").rstrip(" ,") == "dcache locks -o +session"
 
 
 @pytest.mark.parametrize("start, words", [("dcache ls --sort ", {"inserted", "key", "stored", "size", "expires"}),
@@ -156,9 +156,9 @@ def test_the_words_of_an_option_are_offered(shell, start, words):
 
 
 def test_a_command_is_completed_behind_lock_run(shell, filled):
-    assert shell.press_tab("dcache lock run report -- mktem")[1].rstrip() == "dcache lock run report -- mktemp"
-    assert shell.press_tab("dcache lock run report -- cat inp")[1].rstrip().endswith(" cat input-of-mine")
-    assert shell.press_tab("dcache lock run report -- cat --")[1].rstrip().endswith(" cat --")
+    assert shell.completed("dcache lock run report -- mktem").rstrip() == "dcache lock run report -- mktemp"
+    assert shell.completed("dcache lock run report -- cat inp").rstrip().endswith(" cat input-of-mine")
+    assert shell.completed("dcache lock run report -- cat --").rstrip().endswith(" cat --")
 
 
 def test_the_directory_may_be_named_in_every_way(shell, dcache):
@@ -168,10 +168,10 @@ def test_the_directory_may_be_named_in_every_way(shell, dcache):
                                            ("back slash", f"{home}/back\\ slash"), ("tilde", "~/tilde")]):
         dcache("--dir", str(home / name), "set", f"found-{number}", "v")
         for line in [f"dcache --dir {word} get fou", f"dcache get --dir {word} fou"]:
-            assert shell.press_tab(line)[1].rstrip() == f"{line}nd-{number}"
+            assert shell.completed(line).rstrip() == f"{line}nd-{number}"
     line = f"dcache --dir={home}/plain get fou"
-    assert shell.press_tab(line)[1].rstrip() == line + "nd-0"
-    assert shell.press_tab("dcache get fou")[1] == "dcache get fou"  # DCACHE_DIR names another one
+    assert shell.completed(line).rstrip() == line + "nd-0"
+    assert shell.completed("dcache get fou") == "dcache get fou"  # DCACHE_DIR names another one
 
 
 def test_tab_makes_no_cache(shell, dcache):
@@ -195,19 +195,21 @@ HIDDEN = [b"\x1b[2Jx", b"two\nlines", b"tab\tbed", b"bell\x07", b"\xff\xfe", b"b
 
 
 def test_odd_names_are_completed_to_one_word_and_do_nothing(shell, dcache):
+    found = {}
     for number, name in enumerate(SHOWN):
         directory = dcache.base / f"cache-{number}"
         dcache("--dir", str(directory), "set", "--", name, f"value of {name}")
         words = ["--"] if name.startswith("-") else []
         for quote in ["", "'", '"']:
             line = " ".join(["dcache", "--dir", str(directory), "get", *words, quote])
-            after = shell.press_tab(line)[1]
+            after = shell.completed(line)
             if after == line:  # a name that cannot stand so
                 assert quote in name or "!" in name or "~" in name, line
                 continue
             if shell.name == "zsh" and quote == '"' and "!" in name:
                 continue  # its \\! is for interactive use alone
-            assert shell.enter(after) == f"value of {name}".encode(), after
+            found[after] = f"value of {name}".encode()
+    assert dict(zip(found, shell.enter(found))) == found
     assert not (dcache.base / "pwned").exists()
 
 
@@ -220,7 +222,7 @@ def test_names_that_do_not_belong_on_a_terminal_are_left_out(shell, dcache):
             line = f"dcache --dir {directory} {line}"
             assert shell.press_tab(line) == ([], line), name
         dcache("--dir", directory, "set", "plain", "v")
-        assert shell.press_tab(f"dcache --dir {directory} get ")[1].rstrip().endswith(" get plain"), name
+        assert shell.completed(f"dcache --dir {directory} get ").rstrip().endswith(" get plain"), name
 
 
 def test_nothing_on_the_line_is_run(shell, filled):

@@ -9,14 +9,14 @@ namespace dcache::cli {
 
 namespace {
 
-constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::uint8_t kNone = 64;
 
 constexpr std::array<std::uint8_t, 256> kValues = [] {
   std::array<std::uint8_t, 256> values{};
   values.fill(kNone);
-  for (std::size_t i = 0; i < kDigits.size(); ++i)
-    values[static_cast<unsigned char>(kDigits[i])] = static_cast<std::uint8_t>(i);
+  for (std::size_t i = 0; i < kBase64.size(); ++i)
+    values[static_cast<unsigned char>(kBase64[i])] = static_cast<std::uint8_t>(i);
   return values;
 }();
 
@@ -31,7 +31,7 @@ void append_base64(std::string_view bytes, std::string& text) {
       group = group << 8 | (i < count ? static_cast<unsigned char>(bytes[at + i]) : 0U);
     }
     for (std::size_t i = 0; i < 4; ++i) {
-      text += i <= count ? kDigits[group >> (18 - 6 * i) & 0x3FU] : '=';
+      text += i <= count ? kBase64[group >> (18 - 6 * i) & 0x3FU] : '=';
     }
   }
 }

@@ -37,22 +37,24 @@ constexpr int kRuns = 5;
 /// What is shorter takes as long: a slice of each operation on each side, a few times.
 constexpr double kShortest = 1;
 
+using Align = Column::Align;
+
 std::atomic<int> interrupted_by{0};
 static_assert(std::atomic<int>::is_always_lock_free);
 
 /// Until its end, what would end the process is only noted, so that the scratch directory can be removed.
-class Interruptible {
+class NotedSignals {
  public:
-  Interruptible() noexcept {
+  NotedSignals() noexcept {
     for (std::size_t i = 0; i < kSignals.size(); ++i) {
       before_[i] = std::signal(kSignals[i], [](int signal) { interrupted_by = signal; });
       if (before_[i] == SIG_IGN) std::signal(kSignals[i], SIG_IGN);
     }
   }
-  Interruptible(const Interruptible&) = delete;
-  Interruptible& operator=(const Interruptible&) = delete;
+  NotedSignals(const NotedSignals&) = delete;
+  NotedSignals& operator=(const NotedSignals&) = delete;
   /// A signal that came does now what it would have done.
-  ~Interruptible() {
+  ~NotedSignals() {
     for (std::size_t i = 0; i < kSignals.size(); ++i) std::signal(kSignals[i], before_[i]);
     if (interrupted_by != 0) std::raise(interrupted_by);
   }
@@ -83,7 +85,6 @@ std::unique_ptr<bench::Scratch> make_scratch(const std::filesystem::path& place)
 }
 
 void measure(Context& context, double seconds, const std::filesystem::path& scratch) {
-  using Align = Column::Align;
   Listing listing(context,
                   {{"operation", "OPERATION", Align::left, 16},
                    {"per_second", "PER SECOND", Align::right, 10},
@@ -117,7 +118,7 @@ void measure(Context& context, double seconds, const std::filesystem::path& scra
 
 int run_bench(Context& context, double seconds) {
   const std::filesystem::path place = place_on_disk(context);
-  const Interruptible interruptible;
+  const NotedSignals noted;
   const std::unique_ptr<bench::Scratch> scratch = make_scratch(place);
   context.note("measuring in " + in_quotes(place.native()) + "; this takes about " +
                short_duration(std::chrono::duration<double>(std::max(seconds, kShortest))));

@@ -13,19 +13,20 @@ namespace {
 
 std::atomic<Color> chosen{Color::automatic};
 
-std::string_view environment(const char* name) noexcept {
+std::string_view variable(const char* name) noexcept {
   const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody changes the environment
   return value == nullptr ? std::string_view() : value;
 }
 
-struct State {
+struct ColoredState {
   std::string_view word;
   Paint paint;
 };
-constexpr std::array kStates = {State{"live", Paint::good},    State{"leased", Paint::careful},
-                                State{"kept", Paint::careful}, State{"expired", Paint::bad},
-                                State{"dead", Paint::bad},     State{"ok", Paint::good},
-                                State{"problem", Paint::bad},  State{"warning", Paint::careful}};
+constexpr std::array kStates = {
+    ColoredState{"live", Paint::good},    ColoredState{"leased", Paint::careful},
+    ColoredState{"kept", Paint::careful}, ColoredState{"expired", Paint::bad},
+    ColoredState{"dead", Paint::bad},     ColoredState{"ok", Paint::good},
+    ColoredState{"problem", Paint::bad},  ColoredState{"warning", Paint::careful}};
 
 std::string_view code(Paint paint) noexcept {
   switch (paint) {
@@ -49,8 +50,8 @@ void use_color(Color when) noexcept { chosen = when; }
 
 bool is_colored(int fd) noexcept {
   if (chosen != Color::automatic) return chosen == Color::always;
-  const std::string_view terminal = environment("TERM");
-  return environment("NO_COLOR").empty() && !terminal.empty() && terminal != "dumb" && ::isatty(fd) == 1;
+  const std::string_view terminal = variable("TERM");
+  return variable("NO_COLOR").empty() && !terminal.empty() && terminal != "dumb" && ::isatty(fd) == 1;
 }
 
 std::string painted(Paint paint, std::string_view text) {
@@ -62,7 +63,7 @@ std::string painted(Paint paint, std::string_view text) {
 }
 
 Paint paint_of_state(std::string_view word) noexcept {
-  for (const State& state : kStates) {
+  for (const ColoredState& state : kStates) {
     if (state.word == word) return state.paint;
   }
   return Paint::none;

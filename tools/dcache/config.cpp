@@ -86,7 +86,7 @@ std::uint32_t to_shards(const std::string& text) {
   return shards;
 }
 
-Record record_of(const Context& context, const Settings& settings, std::uint64_t shards) {
+Record settings_record(const Context& context, const Settings& settings, std::uint64_t shards) {
   return {{kLimit, shown_limit(context, settings.size_limit)},
           {kPolicy, std::string(name_of(settings.policy))},
           {kShards, shards}};
@@ -94,7 +94,7 @@ Record record_of(const Context& context, const Settings& settings, std::uint64_t
 
 int show(Context& context, const std::optional<std::string>& key) {
   const Cache cache = context.open(Context::Missing::fail);
-  const Record all = record_of(context, cache.settings(), cache.shards());
+  const Record all = settings_record(context, cache.settings(), cache.shards());
   if (!key) {
     context.show(all);
     return kDone;
@@ -111,7 +111,7 @@ int show(Context& context, const std::optional<std::string>& key) {
 /// Makes a cache, or looks that it was made so.
 int make(Context& context, std::uint32_t shards) {
   const Cache cache = context.open(Context::Missing::make, shards);
-  context.tell(record_of(context, cache.settings(), cache.shards()), "");
+  context.tell(settings_record(context, cache.settings(), cache.shards()), "");
   return kDone;
 }
 
@@ -139,7 +139,7 @@ int change(Context& context, const std::string& key, const std::string& value) {
     }
     now = settings;
   });
-  context.tell(record_of(context, now, cache.shards()), "");
+  context.tell(settings_record(context, now, cache.shards()), "");
   if (now.size_limit > 0 && cache.bytes() > now.size_limit) {
     context.note("the cache has " + short_size(cache.bytes()) + ", more than its limit of " +
                  short_size(now.size_limit) +

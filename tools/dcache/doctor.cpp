@@ -22,11 +22,10 @@ namespace {
 
 using State = Finding::State;
 
-constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 /// dcache cuts its log to less, unless it cannot.
 constexpr std::uint64_t kLargeLog = 16 * kMiB;
 
-const char* name_of(State state) noexcept {
+const char* word_of(State state) noexcept {
   switch (state) {
     case State::ok:
       return "ok";
@@ -218,7 +217,7 @@ Findings diagnose(const Context& context) {
 
 void show(Context& context, const Finding& finding) {
   if (context.for_programs()) {
-    context.show_row({{"state", name_of(finding.state)},
+    context.show_row({{"state", word_of(finding.state)},
                       {"check", std::string(finding.check)},
                       {"text", finding.text},
                       {"mend", finding.mend.empty() ? Value() : Value(finding.mend)}});
@@ -226,7 +225,7 @@ void show(Context& context, const Finding& finding) {
   }
   constexpr std::size_t kStateWidth = 9;
   constexpr std::size_t kCheckWidth = 11;
-  const std::string_view state = name_of(finding.state);
+  const std::string_view state = word_of(finding.state);
   const Paint paint = is_colored(STDOUT_FILENO) ? paint_of_state(state) : Paint::none;
   std::string line = painted(paint, state);
   line.append(kStateWidth - state.size(), ' ').append(finding.check);

@@ -3,6 +3,7 @@
 // What `dcache doctor` finds. Nothing of it changes anything.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -21,6 +22,8 @@ struct Finding {
 };
 
 using Findings = std::vector<Finding>;
+
+inline constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 
 // What is under the cache. doctor_place.cpp
 

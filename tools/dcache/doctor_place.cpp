@@ -24,7 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 using State = Finding::State;
 
-constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 /// Bytes of `life` below this are nobody's proof of life.
 constexpr off_t kUnusedBytes = 1 << 16;
 

@@ -16,7 +16,7 @@ namespace {
 
 using Times = Argument::Times;
 
-struct Given {
+struct ExportArguments {
   std::string file = "-";
   std::string prefix;
   std::vector<std::string> tags;
@@ -28,7 +28,7 @@ struct Given {
   }
 };
 
-std::uint64_t write_entries(const Cache& cache, const Given& given, Progress* progress,
+std::uint64_t write_entries(const Cache& cache, const ExportArguments& given, Progress* progress,
                             const EntryWriter::Sink& sink) {
   // Of a selection it is not known how many there are.
   const bool all = given.prefix.empty() && given.tags.empty();
@@ -44,7 +44,7 @@ std::uint64_t write_entries(const Cache& cache, const Given& given, Progress* pr
   return count;
 }
 
-int run_export(Context& context, const Given& given) {
+int run_export(Context& context, const ExportArguments& given) {
   const Cache cache = context.open(Context::Missing::fail);
   if (given.file != "-") {
     NewFile file(given.file, given.force);
@@ -70,7 +70,7 @@ int run_export(Context& context, const Given& given) {
 }  // namespace
 
 Command build_export() {
-  const auto given = std::make_shared<Given>();
+  const auto given = std::make_shared<ExportArguments>();
   return {.about =
               "Writes the entries whose time is not over, oldest first, one a line, each a JSON\n"
               "object: what `dcache import` reads, in this cache or another, exact in every\n"

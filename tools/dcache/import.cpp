@@ -25,7 +25,7 @@ constexpr std::size_t kBatchItems = 1000;
 /// Bytes of values after which a batch ends early.
 constexpr std::size_t kBatchBytes = std::size_t{16} << 20;
 
-struct Given {
+struct ImportArguments {
   std::optional<std::string> file;
   std::optional<std::uint64_t> from;
   std::vector<std::string> tags;
@@ -45,7 +45,7 @@ struct Refused {
 
 class Import {
  public:
-  Import(Cache& cache, const Given& given)
+  Import(Cache& cache, const ImportArguments& given)
       : cache_(cache), given_(given), lines_(given.file.value_or("-")), first_(given.from.value_or(1)) {
     stored_to_ = first_ - 1;
   }
@@ -148,7 +148,7 @@ class Import {
   }
 
   Cache& cache_;
-  const Given& given_;
+  const ImportArguments& given_;
   Lines lines_;
   const std::uint64_t first_;
   std::vector<Numbered> batch_;  ///< kept for its memory; `used_` of them count
@@ -160,7 +160,7 @@ class Import {
   std::uint64_t expired_ = 0;
 };
 
-int run_import(Context& context, const Given& given) {
+int run_import(Context& context, const ImportArguments& given) {
   if (!given.file && ::isatty(STDIN_FILENO) == 1) {
     throw UsageError("FILE is missing; give it, or - to type lines here and end them with Ctrl-D");
   }
@@ -176,7 +176,7 @@ int run_import(Context& context, const Given& given) {
 }  // namespace
 
 Command build_import() {
-  const auto given = std::make_shared<Given>();
+  const auto given = std::make_shared<ImportArguments>();
   return {.about =
               "Stores what `dcache export` wrote, in steps of 1000 entries, and prints how many;\n"
               "the cache is made if it is missing. Entries whose time is over and blank lines\n"

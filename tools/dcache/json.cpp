@@ -22,7 +22,7 @@ std::string base64(std::string_view bytes) {
   return text;
 }
 
-double seconds(std::int64_t nanoseconds) {
+double json_seconds(std::int64_t nanoseconds) {
   // Microseconds are what a double keeps of a time since 1970.
   const auto rounded =
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::nanoseconds(nanoseconds));
@@ -39,12 +39,12 @@ struct Adder {
   void operator()(std::uint64_t value) const { object[name] = value; }
   void operator()(double value) const { object[name] = value; }
   void operator()(Size size) const { object[name] = size.bytes; }
-  void operator()(Timestamp time) const { object[name] = seconds(time.unix_nanoseconds()); }
+  void operator()(Timestamp time) const { object[name] = json_seconds(time.unix_nanoseconds()); }
   void operator()(Duration time) const {
     if (time.is_forever()) {
       object[name] = nullptr;
     } else {
-      object[name] = seconds(time.nanoseconds().count());
+      object[name] = json_seconds(time.nanoseconds().count());
     }
   }
   void operator()(const std::string& bytes) const {

@@ -15,9 +15,6 @@ namespace dcache::cli {
 
 namespace {
 
-/// Who waits this long on a terminal is told for whom.
-constexpr auto kPatience = std::chrono::seconds(1);
-
 constexpr std::uint64_t kMostPermits = 1'000'000'000;
 
 /// Tells a person who looks on, once, for whom this waits.

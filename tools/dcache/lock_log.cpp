@@ -16,12 +16,12 @@ namespace {
 
 constexpr auto kFollowPeriod = std::chrono::milliseconds(250);
 
-struct Given {
+struct LogArguments {
   std::string prefix;
   bool follow = false;
 };
 
-Record record_of(const LockEvent& event) {
+Record event_record(const LockEvent& event) {
   return {{"number", event.number},
           {"time", event.time},
           {"event", std::string(name(event.kind))},
@@ -31,7 +31,7 @@ Record record_of(const LockEvent& event) {
           {"other", event.other.empty() ? Value() : Value(event.other)}};
 }
 
-int run(Context& context, const Given& given) {
+int run(Context& context, const LogArguments& given) {
   const Cache cache = context.open(Context::Missing::fail);
   Listing listing(context,
                   {{"time", "TIME", Column::Align::left, 19},
@@ -46,7 +46,7 @@ int run(Context& context, const Given& given) {
     for (const LockEvent& event : lock_events(cache, last)) {
       last = event.number;
       if (!event.key.starts_with(given.prefix)) continue;
-      listing.add(record_of(event));
+      listing.add(event_record(event));
       found = true;
     }
     if (!given.follow) break;
@@ -61,7 +61,7 @@ int run(Context& context, const Given& given) {
 }  // namespace
 
 Command build_lock_log() {
-  const auto given = std::make_shared<Given>();
+  const auto given = std::make_shared<LogArguments>();
   return {.about =
               "Shows what happened to locks that somebody may want to know, oldest first; the\n"
               "newest 256 events are kept. Events:\n"

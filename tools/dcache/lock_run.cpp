@@ -18,7 +18,7 @@ namespace dcache::cli {
 
 namespace {
 
-struct Given {
+struct RunArguments {
   Asking asking;
   std::vector<std::string> command;
   std::optional<std::string> script;
@@ -27,7 +27,7 @@ struct Given {
   std::optional<Duration> kill_after;
 };
 
-std::vector<std::string> command_of(const Given& given) {
+std::vector<std::string> command_of(const RunArguments& given) {
   if (!given.script) {
     if (given.command.empty()) throw UsageError("`-- COMMAND...` is missing, or -c");
     return given.command;
@@ -62,7 +62,7 @@ bool still_held(const LockHandle& lock) {
   }
 }
 
-int run(Context& context, const Given& given) {
+int run(Context& context, const RunArguments& given) {
   given.asking.check();
   if (given.close && given.no_fork) {
     throw UsageError("-o and -F exclude each other: nothing would be left to hold the lock");
@@ -100,7 +100,7 @@ int run(Context& context, const Given& given) {
 }  // namespace
 
 Command build_lock_run() {
-  const auto given = std::make_shared<Given>();
+  const auto given = std::make_shared<RunArguments>();
   std::vector<Argument> arguments = given->asking.arguments();
   arguments.push_back(option("-c,--command", "TEXT", given->script,
                              "run this by /bin/sh -c, in place of a command after --"));

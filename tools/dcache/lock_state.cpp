@@ -18,12 +18,10 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::string_view kKeyHelp = "the name of the lock";
+constexpr std::string_view kLockHelp = "the name of the lock";
 
 constexpr auto kFirstPause = std::chrono::milliseconds(1);
 constexpr auto kLongestPause = std::chrono::milliseconds(50);
-/// Who waits this long on a terminal is told for whom.
-constexpr auto kPatience = std::chrono::seconds(1);
 
 Record with_type(const char* type, Record record) {
   record.insert(record.begin(), Field{"type", type});
@@ -125,7 +123,7 @@ Command build_lock_show() {
           .examples =
               "  dcache lock show report\n"
               "  dcache lock show report --json | jq 'select(.type == \"waiter\").pid'\n",
-          .arguments = {positional("KEY", *key, Argument::Times::required, kKeyHelp)},
+          .arguments = {positional("KEY", *key, Argument::Times::required, kLockHelp)},
           .run = [key](Context& context) { return show(context, *key); },
           .fields =
               "type key kind mode state owner pid tid command since age lease_left fence count waiters "
@@ -141,7 +139,7 @@ Command build_lock_test() {
           .examples =
               "  dcache lock test report && echo 'the report is being made'\n"
               "  until dcache lock test server; do sleep 0.1; done    # until it has started\n",
-          .arguments = {positional("KEY", *key, Argument::Times::required, kKeyHelp)},
+          .arguments = {positional("KEY", *key, Argument::Times::required, kLockHelp)},
           .run = [key](Context& context) -> int {
             Cache cache = context.open(Context::Missing::fail);
             const bool held = SyncLock(cache, *key).locked();
@@ -165,7 +163,7 @@ Command build_lock_wait() {
           .examples =
               "  dcache lock wait report && mail-report\n"
               "  dcache lock wait -w 30 deploy || echo 'still at it'\n",
-          .arguments = {positional("KEY", given->key, Argument::Times::required, kKeyHelp),
+          .arguments = {positional("KEY", given->key, Argument::Times::required, kLockHelp),
                         option("-w,--wait", "TIME", given->wait,
                                "wait at most so long; a plain number is seconds")},
           .run = [given](Context& context) -> int {

@@ -3,6 +3,7 @@
 // Locks in words and records, as all verbs on locks show them.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -10,6 +11,9 @@
 #include "record.hpp"
 
 namespace dcache::cli {
+
+/// Who waits this long on a terminal is told for whom.
+inline constexpr auto kPatience = std::chrono::seconds(1);
 
 /// "live", "leased", "kept", "expired", "dead" or "unknown": see `lock ls --help`.
 [[nodiscard]] std::string state_of(const Holder& holder);

@@ -81,7 +81,7 @@ std::vector<Column> columns_named(std::string list) {
   return columns;
 }
 
-struct Given {
+struct LocksArguments {
   std::string prefix;
   std::optional<std::string> glob;
   std::vector<std::string> tags;
@@ -97,7 +97,7 @@ struct Given {
 };
 
 /// Of the fields only those that have a column, in the order of the columns, if columns were asked for.
-Record chosen(Record record, const std::vector<Column>& columns) {
+Record chosen_fields(Record record, const std::vector<Column>& columns) {
   Record fields;
   for (const Column& column : columns) {
     const auto field = std::find_if(record.begin(), record.end(),
@@ -107,10 +107,11 @@ Record chosen(Record record, const std::vector<Column>& columns) {
   return fields;
 }
 
-void list(Context& context, const Cache& cache, const Given& given, const std::vector<Column>& columns) {
+void list(Context& context, const Cache& cache, const LocksArguments& given,
+          const std::vector<Column>& columns) {
   Listing listing(context, columns, Table::Layout::fit);
   const auto add = [&](Record record) {
-    listing.add(given.columns.empty() ? std::move(record) : chosen(std::move(record), columns));
+    listing.add(given.columns.empty() ? std::move(record) : chosen_fields(std::move(record), columns));
   };
   bool found = false;
   for (const LockInfo& lock : locks(cache, {.prefix = given.prefix, .tags = given.tags})) {
@@ -134,7 +135,7 @@ void list(Context& context, const Cache& cache, const Given& given, const std::v
   if (!found) context.note("no locks");
 }
 
-int run(Context& context, const Given& given) {
+int run(Context& context, const LocksArguments& given) {
   const std::vector<Column> columns = columns_named(given.columns);
   if (!given.columns.empty()) context.choose_fields(columns);
   const Cache cache = context.open(Context::Missing::fail);
@@ -152,7 +153,7 @@ int run(Context& context, const Given& given) {
 }  // namespace
 
 Command build_lock_ls() {
-  const auto given = std::make_shared<Given>();
+  const auto given = std::make_shared<LocksArguments>();
   Argument columns =
       option("-o,--columns", "LIST", given->columns, "these columns, by commas; +LIST: these besides");
   columns.take = [given](const std::string& text) {

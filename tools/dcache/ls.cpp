@@ -17,6 +17,7 @@ namespace dcache::cli {
 namespace {
 
 using Times = Argument::Times;
+using Align = Column::Align;
 using Before = bool (*)(const Entry&, const Entry&);
 
 /// An order: one of the library's own, which streams, or one for which all has to be there first.
@@ -35,7 +36,7 @@ constexpr std::array kSortings = {
         [](const Entry& a, const Entry& b) { return a.expires && (!b.expires || *a.expires < *b.expires); }},
 };
 
-struct Given {
+struct LsArguments {
   std::string prefix;
   std::vector<std::string> tags;
   std::string sort = "inserted";
@@ -64,10 +65,9 @@ std::vector<Entry> sorted(const Entries& entries, Before before, bool reverse) {
   return all;
 }
 
-int list(Context& context, const Given& given) {
+int list(Context& context, const LsArguments& given) {
   const Sorting sorting = sorting_named(given.sort);
   const Cache cache = context.open(Context::Missing::fail);
-  using Align = Column::Align;
   Listing listing(context,
                   {{"size", "SIZE", Align::right, 8},
                    {"age", "AGE", Align::right, 5},
@@ -104,7 +104,7 @@ int list(Context& context, const Given& given) {
 }  // namespace
 
 Command build_ls() {
-  const auto given = std::make_shared<Given>();
+  const auto given = std::make_shared<LsArguments>();
   return {.about =
               "Lists the keys that are there and whose time is not over, in the order in which\n"
               "they were first stored: an overwritten value keeps its place. Characters that a\n"

@@ -23,7 +23,7 @@ namespace dcache::cli {
 
 namespace {
 
-struct Given {
+struct MemoArguments {
   std::vector<std::string> command;
   std::optional<std::string> key;
   std::vector<std::string> tags;
@@ -39,10 +39,10 @@ struct Outcome {
 };
 
 /// The first line of a stored outcome: this, the exit status and how many of the bytes below are stdout's.
-constexpr std::string_view kMark = "dcache memo 1 ";
+constexpr std::string_view kMemoMark = "dcache memo 1 ";
 
 std::vector<unsigned char> stored(const Outcome& outcome) {
-  std::string text(kMark);
+  std::string text(kMemoMark);
   text += std::to_string(outcome.ended.status) + " " + std::to_string(outcome.output.size()) + "\n";
   text += outcome.output;
   text += outcome.error;
@@ -53,9 +53,9 @@ Outcome restored(const std::string& key, const std::string& text) {
   const std::string_view all = text;
   const char* const end = all.data() + all.size();
   Outcome outcome;
-  if (all.starts_with(kMark)) {
+  if (all.starts_with(kMemoMark)) {
     std::size_t size = 0;
-    const auto status = std::from_chars(all.data() + kMark.size(), end, outcome.ended.status);
+    const auto status = std::from_chars(all.data() + kMemoMark.size(), end, outcome.ended.status);
     if (status.ec == std::errc() && status.ptr != end && *status.ptr == ' ') {
       const auto length = std::from_chars(status.ptr + 1, end, size);
       if (length.ec == std::errc() && length.ptr != end && *length.ptr == '\n' &&
@@ -118,7 +118,7 @@ std::string key_of_command(const std::vector<std::string>& command) {
   return key_of("memo", here, command);
 }
 
-int run(Context& context, const Given& given) {
+int run(Context& context, const MemoArguments& given) {
   if (given.stale_ok.time && (!given.expire.time || given.expire.time->is_forever())) {
     throw UsageError("--stale-ok needs --expire: what never ends is never stale");
   }
@@ -146,7 +146,7 @@ int run(Context& context, const Given& given) {
 }  // namespace
 
 Command build_memo() {
-  const auto given = std::make_shared<Given>();
+  const auto given = std::make_shared<MemoArguments>();
   return {.about =
               "Runs the command and keeps what it wrote to stdout and stderr and its exit\n"
               "status, or writes and returns those if it was run before: by whomever in this\n"

@@ -15,7 +15,7 @@ namespace dcache::cli {
 
 namespace {
 
-struct Given {
+struct OnceArguments {
   std::string key;
   std::vector<std::string> command;
   Lifetime per;
@@ -27,7 +27,7 @@ struct Failed {
   int status;
 };
 
-int run(Context& context, const Given& given) {
+int run(Context& context, const OnceArguments& given) {
   Cache cache = context.open(Context::Missing::make);
   // Whatever the command started must have ended before another one begins.
   Child child{.command = given.command, .inherited = proof_of_life(cache)};
@@ -50,7 +50,7 @@ int run(Context& context, const Given& given) {
 }  // namespace
 
 Command build_once() {
-  const auto given = std::make_shared<Given>();
+  const auto given = std::make_shared<OnceArguments>();
   return {
       .about =
           "Runs the command unless it has succeeded under this key before, by whomever;\n"

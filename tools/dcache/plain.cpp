@@ -13,7 +13,7 @@ namespace dcache::cli {
 namespace {
 
 /// Seconds with six digits behind the point, rounded toward zero: exact, where a double would not be.
-std::string seconds(std::int64_t nanoseconds) {
+std::string plain_seconds(std::int64_t nanoseconds) {
   constexpr std::int64_t kMicroseconds = 1'000'000;
   const std::int64_t all = nanoseconds / 1000;
   std::array<char, 32> text{};
@@ -34,9 +34,9 @@ struct Printer {
     return text.data();
   }
   std::string operator()(Size size) const { return std::to_string(size.bytes); }
-  std::string operator()(Timestamp time) const { return seconds(time.unix_nanoseconds()); }
+  std::string operator()(Timestamp time) const { return plain_seconds(time.unix_nanoseconds()); }
   std::string operator()(Duration time) const {
-    return time.is_forever() ? std::string() : seconds(time.nanoseconds().count());
+    return time.is_forever() ? std::string() : plain_seconds(time.nanoseconds().count());
   }
   std::string operator()(const std::string& bytes) const { return escape(bytes); }
   std::string operator()(const std::vector<std::string>& texts) const {

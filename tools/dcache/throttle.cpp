@@ -16,7 +16,7 @@ namespace dcache::cli {
 
 namespace {
 
-struct Given {
+struct ThrottleArguments {
   std::string key;
   std::vector<std::string> command;
   std::optional<std::uint64_t> count;
@@ -25,7 +25,7 @@ struct Given {
   bool no_wait = false;
 };
 
-int run(Context& context, const Given& given) {
+int run(Context& context, const ThrottleArguments& given) {
   if (given.no_wait && given.wait) throw UsageError("-n and -w exclude each other");
   if (!given.count || !given.per.time) throw UsageError("--count and --per are needed");
   constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
@@ -45,7 +45,7 @@ int run(Context& context, const Given& given) {
 }  // namespace
 
 Command build_throttle() {
-  const auto given = std::make_shared<Given>();
+  const auto given = std::make_shared<ThrottleArguments>();
   return {.about =
               "Waits until the command may run and becomes it: at most N times in a TIME, by\n"
               "all who use the key in this directory. Without a command it only waits. A key\n"
