@@ -48,18 +48,21 @@ void check_exclusion(const OneCache& one, const Group& crowd) {
                      << " grants, " << static_cast<int>(static_cast<double>(total) / seconds) << " a second");
 }
 
+/// Eight processes on two cores are slow: who holds the lock is often the one that has none.
+int at_night(int night, int day) { return rounds(1) > 1 ? rounds(night) : rounds(day); }
+
 }  // namespace
 
 TEST_SUITE_BEGIN("process");
 
 TEST_CASE_FIXTURE(OneCache,
                   "eight processes are never in the same lock at once, and every fence is above the last") {
-  check_exclusion(*this, {"lock", 8, 1, rounds(60'000)});
+  check_exclusion(*this, {"lock", 8, 1, at_night(60'000, 20'000)});
 }
 
 TEST_CASE_FIXTURE(OneCache,
                   "eight processes are never in the same re-entrant lock at once, two levels deep") {
-  check_exclusion(*this, {"rlock", 8, 1, rounds(30'000)});
+  check_exclusion(*this, {"rlock", 8, 1, at_night(30'000, 10'000)});
 }
 
 TEST_CASE_FIXTURE(OneCache, "threads of several processes are never in the same lock at once") {
