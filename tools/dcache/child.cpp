@@ -20,7 +20,6 @@ namespace dcache::cli {
 
 namespace {
 
-using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
 constexpr std::array kPassedOn = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
@@ -102,11 +101,12 @@ class Keeper {
   Keeper(const Child& child, pid_t pid) : child_(child), pid_(pid) {}
 
   /// How long to sleep until the next `look`; none = until a signal comes.
-  [[nodiscard]] std::optional<nanoseconds> next() const {
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> next() const {
     if (killed_ || (!child_.may_run && !broken_off_)) return std::nullopt;
     if (!broken_off_) return kPeriod;
     if (child_.grace.is_forever()) return std::nullopt;
-    return std::max<nanoseconds>(told_ + child_.grace.nanoseconds() - steady_clock::now(), nanoseconds(1));
+    return std::max<std::chrono::nanoseconds>(told_ + child_.grace.nanoseconds() - steady_clock::now(),
+                                              std::chrono::nanoseconds(1));
   }
 
   void look() {
@@ -126,7 +126,7 @@ class Keeper {
   [[nodiscard]] bool broken_off() const noexcept { return broken_off_; }
 
  private:
-  static constexpr nanoseconds kPeriod = std::chrono::milliseconds(250);
+  static constexpr std::chrono::nanoseconds kPeriod = std::chrono::milliseconds(250);
 
   const Child& child_;
   const pid_t pid_;
@@ -136,7 +136,7 @@ class Keeper {
 };
 
 /// The next of the signals, or none when the time is over.
-std::optional<int> await(const sigset_t& signals, std::optional<nanoseconds> limit) {
+std::optional<int> await(const sigset_t& signals, std::optional<std::chrono::nanoseconds> limit) {
   int signal = 0;
   if (limit) {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(*limit);

@@ -148,11 +148,12 @@ std::optional<Timestamp> to_time(std::string_view text) {
       fraction += unit * (*digit - '0');
     }
   }
-  std::int64_t all = 0;
-  if (__builtin_mul_overflow(seconds, kSecond, &all) || __builtin_add_overflow(all, fraction, &all)) {
-    all = std::numeric_limits<std::int64_t>::max();
+  std::int64_t nanoseconds = 0;
+  if (__builtin_mul_overflow(seconds, kSecond, &nanoseconds) ||
+      __builtin_add_overflow(nanoseconds, fraction, &nanoseconds)) {
+    nanoseconds = std::numeric_limits<std::int64_t>::max();
   }
-  return Timestamp::from_unix_nanoseconds(negative ? -all : all);
+  return Timestamp::from_unix_nanoseconds(negative ? -nanoseconds : nanoseconds);
 }
 
 [[noreturn]] void fail_field(std::string_view name, std::string_view why) {
