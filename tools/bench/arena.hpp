@@ -22,7 +22,12 @@ namespace bench {
 using Chosen = std::span<const std::string_view>;
 
 /// Whose keys a work is done on.
-enum class On { present, absent, counters };
+enum class On {
+  present,
+  few,  ///< of those that are present, always the same: copies in memory answer
+  absent,
+  counters,
+};
 
 struct Work {
   std::string name;
@@ -52,6 +57,9 @@ class Arena {
   Arena(const std::filesystem::path& directory, std::size_t entries, std::size_t value_size,
         const dcache::Options& options);
 
+  /// Opens our side anew with other options: the same entries.
+  void reopen(const dcache::Options& options);
+
   /// One run of about `seconds`: slices of one side and of the other in turn.
   void run(const Work& work, double seconds, Times& times, Sides sides = Sides::both);
 
@@ -59,8 +67,10 @@ class Arena {
   double slice(const Work& work, Rival& side, Chosen keys);
   [[nodiscard]] const std::vector<std::string>& keys_for(On on) const;
 
+  const std::filesystem::path directory_;
   Random random_;
   std::vector<std::string> present_;
+  std::vector<std::string> few_;
   std::vector<std::string> absent_;
   std::vector<std::string> counters_;
   Values values_;

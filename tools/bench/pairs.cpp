@@ -25,9 +25,10 @@ using bench::fixed;
 constexpr std::string_view kUsage =
     "usage: bench-pairs [--quick] [--json FILE] [--dir DIR] [--runs N] [--seconds S]\n"
     "                   [--value BYTES,...] [--entries N,...] [--work NAME] [--only raw|dcache]\n"
-    "                   [--page-cache BYTES]\n"
+    "                   [--page-cache BYTES] [--memory BYTES,...]\n"
     "  --quick    2,000 entries only and short runs: under 30 s\n"
     "  --seconds  length of one run of one work, both sides together\n"
+    "  --memory   bytes for copies of what was read; 0: all answers come from the database\n"
     "  --work     only works whose name begins so\n"
     "  --only     only one side, for a profiler";
 
@@ -37,6 +38,7 @@ struct Plan {
   std::size_t runs = 5;
   double seconds = 0.4;
   std::uint64_t page_cache = dcache::Options().page_cache;
+  std::vector<std::size_t> memory{dcache::Options().memory};
   std::string work;
   std::string only;
 };
@@ -44,7 +46,8 @@ struct Plan {
 nlohmann::json measure(const Plan& plan, const std::optional<std::string>& parent) {
   const bench::Table table({{"work", -16},
                             {"value", 6},
-                            {"entries", 7},
+                            {"entries", 8},
+                            {"memory", 8},
                             {"raw us", 9},
                             {"dcache us", 9},
                             {"ratio", 6},
@@ -53,26 +56,38 @@ nlohmann::json measure(const Plan& plan, const std::optional<std::string>& paren
   const bench::Sides sides = plan.only == "raw"      ? bench::Sides::raw
                              : plan.only == "dcache" ? bench::Sides::ours
                                                      : bench::Sides::both;
+  const auto measure_one = [&](bench::Arena& arena, const bench::Work& work, nlohmann::json row) {
+    bench::Times times;
+    for (std::size_t i = 0; i < plan.runs; ++i) arena.run(work, plan.seconds, times, sides);
+    const double raw = bench::median(times.raw);
+    const double ours = bench::median(times.ours);
+    const double ratio = bench::median(times.ratios);
+    const auto [least, most] = std::minmax_element(times.ratios.begin(), times.ratios.end());
+    const auto text = [&](const char* name) { return row[name].is_null() ? "-" : row[name].dump(); };
+    table.row({work.name, text("value"), text("entries"), text("memory"), fixed(raw, 2), fixed(ours, 2),
+               fixed(ratio, 2), fixed(*least, 2) + "-" + fixed(*most, 2)});
+    row.update({{"work", work.name},
+                {"raw_us", raw},
+                {"dcache_us", ours},
+                {"ratio", ratio},
+                {"ratio_least", *least},
+                {"ratio_most", *most}});
+    rows.push_back(std::move(row));
+  };
   for (const std::size_t entries : plan.entries) {
     std::set<std::string> done;  // works for which one size is enough
     for (const std::size_t size : plan.values) {
       const bench::Scratch scratch(parent);
       bench::Arena arena(scratch.path(), entries, size, {.page_cache = plan.page_cache});
-      for (const bench::Work& work : bench::works()) {
-        if (!work.name.starts_with(plan.work) || (!work.sized && !done.insert(work.name).second)) continue;
-        bench::Times times;
-        for (std::size_t i = 0; i < plan.runs; ++i) arena.run(work, plan.seconds, times, sides);
-        const double raw = bench::median(times.raw);
-        const double ours = bench::median(times.ours);
-        const double ratio = bench::median(times.ratios);
-        const auto [least, most] = std::minmax_element(times.ratios.begin(), times.ratios.end());
-        table.row({work.name, work.sized ? std::to_string(size) : "-", std::to_string(entries), fixed(raw, 2),
-                   fixed(ours, 2), fixed(ratio, 2), fixed(*least, 2) + "-" + fixed(*most, 2)});
-        nlohmann::json row{{"work", work.name},  {"entries", entries}, {"raw_us", raw},
-                           {"dcache_us", ours},  {"ratio", ratio},     {"ratio_least", *least},
-                           {"ratio_most", *most}};
-        row["value"] = work.sized ? nlohmann::json(size) : nlohmann::json();
-        rows.push_back(std::move(row));
+      for (const std::size_t memory : plan.memory) {
+        arena.reopen({.page_cache = plan.page_cache, .memory = memory});
+        for (const bench::Work& work : bench::works()) {
+          const std::string once = std::to_string(memory) + work.name;
+          if (!work.name.starts_with(plan.work) || (!work.sized && !done.insert(once).second)) continue;
+          nlohmann::json row{{"entries", entries}, {"memory", memory}, {"value", nullptr}};
+          if (work.sized) row["value"] = size;
+          measure_one(arena, work, std::move(row));
+        }
       }
     }
     table.rule();
@@ -91,6 +106,7 @@ int run(bench::Arguments& arguments) {
   plan.runs = arguments.numbers("--runs", {plan.runs}).front();
   plan.seconds = arguments.number("--seconds", plan.seconds);
   plan.page_cache = arguments.numbers("--page-cache", {plan.page_cache}).front();
+  plan.memory = arguments.numbers("--memory", plan.memory);
   plan.work = arguments.text("--work").value_or("");
   plan.only = arguments.text("--only").value_or("");
   const std::optional<std::string> directory = arguments.text("--dir");

@@ -7,6 +7,8 @@
 #   tools/bench/run.sh import       `dcache import` and `export` beside raw inserts
 #   tools/bench/run.sh contention   opening, and processes at one lock beside other locks (18 minutes; --quick 1 minute;
 #                                   --only sharing 1 minute: readers and permits beside exclusive locks)
+#   tools/bench/run.sh footprint    memory that a cache adds to its process, idle and with 10 million values (3 GB of disk,
+#                                   minutes; --quick seconds)
 #   tools/bench/run.sh policies     hit ratios under a size limit beside exact SIEVE and LRU
 #   tools/bench/run.sh async        locks by coroutines and callbacks beside blocking calls, and cancelling (needs Asio)
 #   tools/bench/run.sh layouts      the study behind the tables
@@ -23,10 +25,10 @@ programs=()
 case "$what" in
   quick) programs=('bench-pairs --quick') ;;
   full) programs=('bench-pairs') ;;
-  sizes | bulk | import | contention | policies | async | layouts) programs=("bench-$what") ;;
+  sizes | bulk | footprint | import | contention | policies | async | layouts) programs=("bench-$what") ;;
   all) programs=('bench-pairs' 'bench-sizes' 'bench-bulk' 'bench-import' 'bench-contention' 'bench-layouts') ;;
   *)
-    sed -n '2,15s/^# *//p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,17s/^# *//p' "${BASH_SOURCE[0]}" >&2
     exit 64
     ;;
 esac

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 #include <numeric>
+#include <unordered_set>
 
 namespace bench {
 
@@ -47,10 +48,19 @@ bool belongs_to(std::string_view value, std::uint64_t owner, std::size_t size) n
 
 std::vector<std::string_view> choose(const std::vector<std::string>& keys, std::size_t count,
                                      Random& random) {
-  std::vector<std::size_t> order(keys.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
   std::vector<std::string_view> chosen;
   chosen.reserve(count);
+  // Of very many keys a list of all would push everything else out of the processor's caches.
+  constexpr std::size_t kFarFewer = 64;
+  if (count < keys.size() / kFarFewer) {
+    for (std::unordered_set<std::size_t> taken; chosen.size() < count;) {
+      const std::size_t at = random() % keys.size();
+      if (taken.insert(at).second) chosen.emplace_back(keys[at]);
+    }
+    return chosen;
+  }
+  std::vector<std::size_t> order(keys.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
   for (std::size_t i = 0; i < count; ++i) {
     // As much of a shuffle as is needed, begun anew when all keys are used up.
     const std::size_t at = i % order.size();
