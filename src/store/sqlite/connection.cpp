@@ -58,8 +58,11 @@ void Connection::configure(Role role, const Options& options) {
   int keep_wal = 1;
   sqlite3_file_control(handle(), "main", SQLITE_FCNTL_PERSIST_WAL, &keep_wal);
 
+  // Of an empty database, from which on it has a size of its own. Said first: SQLite reckons once how many
+  // pages make the bytes of its page cache.
+  std::string pragmas = "PRAGMA page_size=" + std::to_string(kPageBytes) + ";";
   // Zeroing freed pages costs a write each; mapped files turn I/O errors into signals.
-  std::string pragmas = "PRAGMA secure_delete=OFF; PRAGMA mmap_size=0; PRAGMA cell_size_check=ON;";
+  pragmas += "PRAGMA secure_delete=OFF; PRAGMA mmap_size=0; PRAGMA cell_size_check=ON;";
   pragmas +=
       options.durability == Durability::full ? "PRAGMA synchronous=FULL;" : "PRAGMA synchronous=NORMAL;";
   pragmas += "PRAGMA cache_size=-" + std::to_string(options.page_cache / 1024) + ";";

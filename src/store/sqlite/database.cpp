@@ -157,7 +157,6 @@ bool check_tables(Connection& connection) {
 /// In one transaction, while the database still has a rollback journal: the header then
 /// tells what the file is as soon as it is anything.
 void make_tables(Connection& connection, const std::filesystem::path& directory, MakeLayout layout) {
-  connection.execute(("PRAGMA page_size=" + std::to_string(kPageBytes)).c_str(), "set the page size");
   connection.execute("BEGIN EXCLUSIVE", "make the tables");
   try {
     if (!check_tables(connection)) {
