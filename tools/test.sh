@@ -98,7 +98,7 @@ sanitizer_setup=(-Dwerror=true -Doptimization=1 -Ddebug=false -Dcpp_args=-gline-
   -Db_pch=false -Db_lundef=false -Dbenchmarks=disabled)
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:die_after_fork=0
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:die_after_fork=0:suppressions=$PWD/tests/support/tsan.suppressions
 
 if (($# == 0)); then
   set -- format gcc asan tsan

@@ -93,7 +93,9 @@ void CacheState::stop_retrying() noexcept {
 }
 
 /// In a child, which has neither the thread nor whoever may have had the mutex.
-void CacheState::forget_retrier() noexcept { static_cast<void>(retrier_.release()); }
+void CacheState::forget_retrier() noexcept {
+  if (retrier_ != nullptr) platform::keep_for_parent(std::move(retrier_));
+}
 
 void CacheState::retry_kept() noexcept {
   if (!anything_kept_.load(std::memory_order_relaxed)) return;

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <utility>
+#include <vector>
 
 namespace dcache::platform {
 
@@ -54,6 +56,20 @@ Mutex& registry_mutex() noexcept {
 Mutex& work_mutex() noexcept {
   static auto* const mutex = new Mutex;
   return *mutex;
+}
+
+void keep_for_parent(std::shared_ptr<void> thing) {
+  static Mutex mutex;
+  static auto* const kept = new std::vector<std::shared_ptr<void>>;
+  MutexLock lock(mutex);
+  kept->push_back(std::move(thing));
+}
+
+Condition::Condition()
+    : condition_(std::make_unique<std::condition_variable_any>()), fork_generation_(fork_generation()) {}
+
+Condition::~Condition() {
+  if (fork_generation_ != fork_generation()) keep_for_parent(std::move(condition_));
 }
 
 ForkClosedFd::ForkClosedFd(int fd) { reset(fd); }

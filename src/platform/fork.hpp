@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "platform/mutex.hpp"
 
@@ -11,6 +12,10 @@ namespace dcache::platform {
 
 /// Changes in every forked child: what was made under another generation belongs to the parent.
 std::uint64_t fork_generation() noexcept;
+
+/// Keeps what belongs to the parent, and what a child may neither use nor destroy, where leak checkers find
+/// it.
+void keep_for_parent(std::shared_ptr<void> thing);
 
 /// Guards the process-wide registries. Held across fork, so that a child never inherits it locked by a thread
 /// that it does not have.

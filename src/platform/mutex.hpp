@@ -4,6 +4,8 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
+#include <memory>
 #include <mutex>
 
 #if defined(__clang__)
@@ -38,19 +40,26 @@ class DCACHE_TSA(scoped_lockable) MutexLock {
   Mutex& mutex_;
 };
 
-/// A condition variable for Mutex. The caller holds the mutex, as annotated.
+/// A condition variable for Mutex. The caller holds the mutex, as annotated. It can be destroyed in a forked
+/// child even if threads of its parent were waiting: the one of the C library would wait for them there.
 class Condition {
  public:
-  void wait(Mutex& mutex) DCACHE_REQUIRES(mutex) { condition_.wait(mutex); }
+  Condition();
+  Condition(const Condition&) = delete;
+  Condition& operator=(const Condition&) = delete;
+  ~Condition();
+
+  void wait(Mutex& mutex) DCACHE_REQUIRES(mutex) { condition_->wait(mutex); }
   template <class TimePoint>
   std::cv_status wait_until(Mutex& mutex, TimePoint deadline) DCACHE_REQUIRES(mutex) {
-    return condition_.wait_until(mutex, deadline);
+    return condition_->wait_until(mutex, deadline);
   }
-  void notify_one() { condition_.notify_one(); }
-  void notify_all() { condition_.notify_all(); }
+  void notify_one() { condition_->notify_one(); }
+  void notify_all() { condition_->notify_all(); }
 
  private:
-  std::condition_variable_any condition_;
+  std::unique_ptr<std::condition_variable_any> condition_;
+  std::uint64_t fork_generation_;
 };
 
 }  // namespace dcache::platform

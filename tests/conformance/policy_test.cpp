@@ -86,7 +86,7 @@ ENGINE_TEST("lru keeps what was read of late") {
   scan_beside_used(cache, 1000);
   // Of a sample the oldest goes: not always the oldest of all.
   CHECK(left_of(cache, "used", 50) >= 40);
-  fill(cache, "more", 0, 2000);
+  fill(cache, "more", 0, 4000);
   CHECK(left_of(cache, "used", 50) <= 15);
 }
 

@@ -49,7 +49,7 @@ Checkpointer::~Checkpointer() {
   if (fork_generation_ == platform::fork_generation()) {
     stop();
   } else {
-    static_cast<void>(thread_.release());  // the parent's
+    if (thread_ != nullptr) platform::keep_for_parent(std::move(thread_));
   }
 }
 

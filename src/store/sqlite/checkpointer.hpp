@@ -25,7 +25,7 @@ class Checkpointer {
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
   /// Waits for a checkpoint that its thread is at.
-  ~Checkpointer();
+  ~Checkpointer() DCACHE_TSA(no_thread_safety_analysis);
 
   enum class Haste { none, due, overdue };
 

@@ -64,8 +64,7 @@ void SqliteStore::leave_list() noexcept {
   platform::MutexLock lock(platform::registry_mutex());
   if (fork_generation_ != platform::fork_generation()) {
     // A thread that is not here may have been in the middle of changing them.
-    static auto* const left = new std::vector<std::unique_ptr<Copies>>;
-    left->push_back(std::move(copies_));
+    if (copies_ != nullptr) platform::keep_for_parent(std::move(copies_));
     if (quiet_at_fork()) {
       close_all();
     } else {

@@ -37,7 +37,10 @@ void wait_for(pid_t child) {
 
 /// The parent's objects in the child: refused by name, and nothing of the parent's is let go at its exit.
 int inherited(const std::string& directory) {
-  Cache cache(directory);
+  Cache cache(directory, {.background_checkpoints = true});
+  for (int i = 0; i < 300; ++i) cache.set("key" + std::to_string(i), std::string(16000, 'v'));
+  // By then the cache's own thread sleeps. The child does not have it, but what it sleeps on.
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
   cache.set("k", "v");
   SyncLock lock(cache, "lock");
   lock.lock();
