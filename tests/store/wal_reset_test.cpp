@@ -79,6 +79,52 @@ class Bare {
   bool was_written_amid_ = false;
 };
 
+/// Two users of one cache, and somebody who copies its log by other means.
+class Users {
+ public:
+  Users() { foreign_.run("PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=NORMAL"); }
+
+  Cache& patient() { return patient_; }
+  /// Is never kept waiting, or fails.
+  Cache& other() { return other_; }
+
+  void put(Cache& into) {
+    const std::int64_t i = committed_++;  // before it comes by a hook that calls this again
+    into.set(key(i), value(i));
+  }
+
+  /// The next writer may start the log anew.
+  void copy_log() { foreign_.run("PRAGMA wal_checkpoint(PASSIVE)"); }
+
+  /// Commits to the first part of the log, which a checkpoint that was cheated would count as copied.
+  void go_on(int writes) {
+    for (int i = 0; i < writes; ++i) put(i % 2 == 0 ? patient_ : other_);
+    copy_log();
+    put(patient_);
+    foreign_.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  }
+
+  void check_all_is_there() {
+    std::int64_t found = 0;
+    for (std::int64_t i = 0; i < committed_; ++i) {
+      if (patient_.get(key(i)) == value(i)) ++found;
+    }
+    CHECK(found == committed_);
+    CHECK_FALSE(harmed(path_, "SELECT count(*) FROM entries", committed_));
+  }
+
+ private:
+  static std::string key(std::int64_t i) { return "key" + std::to_string(i); }
+  static std::string value(std::int64_t i) { return std::string(900, static_cast<char>('a' + i % 26)); }
+
+  const TempDir dir_;
+  const std::filesystem::path path_ = dir_ / "cache" / "cache.db";
+  std::int64_t committed_ = 0;
+  Cache patient_{dir_ / "cache", {.timeout = 5s}};
+  Cache other_{dir_ / "cache", {.timeout = 0s}};
+  Database foreign_{path_};
+};
+
 }  // namespace
 
 TEST_CASE("the schedule harms a database on an SQLite that has the fault, and on no other") {
@@ -109,101 +155,56 @@ TEST_CASE("nor while another connection is reading, which lets the writer in") {
 }
 
 TEST_CASE("the store's own checkpoints lose nothing under the same schedule, any number of times") {
-  const TempDir dir;
   HookedVfs vfs;
-  const std::filesystem::path path = dir / "cache" / "cache.db";
-  std::int64_t committed = 0;
+  Users users;
   int written_amid = 0;
-  {
-    Cache cache(dir / "cache", {.timeout = 5s});
-    Cache other(dir / "cache", {.timeout = 0s});
-    Database foreign(path);
-    foreign.run("PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=NORMAL");
-    const auto put = [&](Cache& into) {
-      const std::int64_t i = committed++;  // before it comes by a hook that calls this again
-      into.set("key" + std::to_string(i), std::string(900, static_cast<char>('a' + i % 26)));
-    };
-    put(other);
-    // The first checkpoint finds the log as its new connection has just read it, and does not come by the
-    // hook.
-    while (cache.stats().checkpoints == 0) put(cache);
-    for (int round = 0; round < rounds(4); ++round) {
-      bool begun = false;
-      // The log is copied as a whole just before our checkpoint looks at it: the next writer may start it
-      // anew.
-      vfs.before_checkpoint([&] {
-        begun = true;
-        foreign.run("PRAGMA wal_checkpoint(PASSIVE)");
-      });
-      vfs.amid_checkpoint([&] {
-        put(other);
-        ++written_amid;
-      });
-      while (!begun) put(cache);
-      CHECK(vfs.ran() == 2 * (round + 1));
-      // Committed work in the first part of the log, which such a checkpoint would count as copied.
-      for (int i = 0; i < 150; ++i) put(i % 2 == 0 ? cache : other);
-      foreign.run("PRAGMA wal_checkpoint(PASSIVE)");
-      put(cache);
-      foreign.run("PRAGMA wal_checkpoint(TRUNCATE)");
-    }
-    std::int64_t found = 0;
-    for (std::int64_t i = 0; i < committed; ++i) {
-      const std::string expected(900, static_cast<char>('a' + i % 26));
-      if (cache.get("key" + std::to_string(i)) == expected) ++found;
-    }
-    CHECK(found == committed);
+  users.put(users.other());
+  // The first checkpoint finds the log as its new connection has just read it, and does not come by the hook.
+  while (users.patient().stats().checkpoints == 0) users.put(users.patient());
+  for (int round = 0; round < rounds(4); ++round) {
+    bool begun = false;
+    vfs.before_checkpoint([&] {
+      begun = true;
+      users.copy_log();
+    });
+    vfs.amid_checkpoint([&] {
+      users.put(users.other());
+      ++written_amid;
+    });
+    while (!begun) users.put(users.patient());
+    CHECK(vfs.ran() == 2 * (round + 1));
+    users.go_on(150);
   }
   CHECK(written_amid == rounds(4));
-  CHECK_FALSE(harmed(path, "SELECT count(*) FROM entries", committed));
+  users.check_all_is_there();
 }
 
 TEST_CASE("a write at any moment of a checkpoint is neither kept waiting nor lost") {
-  const TempDir dir;
-  HookedVfs vfs;
-  const std::filesystem::path path = dir / "cache" / "cache.db";
-  std::int64_t committed = 0;
-  {
-    // Its commits are many and its log long, so it is the one whose checkpoints the other writes into.
-    Cache cache(dir / "cache", {.timeout = 5s});
-    Cache other(dir / "cache", {.timeout = 0s});
-    Database foreign(path);
-    foreign.run("PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=NORMAL");
-    const auto put = [&](Cache& into) {
-      const std::int64_t i = committed++;  // before it comes by a hook that calls this again
-      into.set("key" + std::to_string(i), std::string(900, static_cast<char>('a' + i % 26)));
-    };
+  for (const bool log_is_copied : {true, false}) {
+    CAPTURE(log_is_copied);
+    HookedVfs vfs;
+    Users users;
     bool all_moments_seen = false;
     // The first ones take locks and read; the many that follow copy page after page.
-    for (int moment = 0; !all_moments_seen; moment += moment < 40 ? 1 : 61) {
+    for (int moment = 0; !all_moments_seen; moment += moment < 20 ? 1 : 31) {
       CAPTURE(moment);
       int call = 0;
       bool begun = false;
       bool written = false;
       vfs.before_checkpoint([&] {
         begun = true;
-        // Whole or not: either way of guarding is to hold.
-        if (moment % 2 == 0) foreign.run("PRAGMA wal_checkpoint(PASSIVE)");
+        if (log_is_copied) users.copy_log();
         vfs.around_each_call([&] {
-          if (call++ != moment / 2) return;
-          put(other);
+          if (call++ != moment) return;
+          users.put(users.other());
           written = true;
         });
       });
-      while (!begun) put(cache);
+      while (!begun) users.put(users.patient());
       vfs.around_each_call(nullptr);
       all_moments_seen = !written;
-      for (int i = 0; i < 30; ++i) put(i % 2 == 0 ? cache : other);
-      foreign.run("PRAGMA wal_checkpoint(PASSIVE)");
-      put(cache);
-      foreign.run("PRAGMA wal_checkpoint(TRUNCATE)");
+      users.go_on(30);
     }
-    std::int64_t found = 0;
-    for (std::int64_t i = 0; i < committed; ++i) {
-      const std::string expected(900, static_cast<char>('a' + i % 26));
-      if (cache.get("key" + std::to_string(i)) == expected) ++found;
-    }
-    CHECK(found == committed);
+    users.check_all_is_there();
   }
-  CHECK_FALSE(harmed(path, "SELECT count(*) FROM entries", committed));
 }
