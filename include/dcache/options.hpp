@@ -56,8 +56,9 @@ struct Options {
   /// out when it looks again, at most 250 ms later.
   bool watch_deaths = true;
   /// Copies the write-ahead log into the database on a thread of its own, which runs from the first time that
-  /// it has something to do until the cache is closed, and not in the call of whoever finds the log long (10
-  /// ms, once in a thousand writes). Of use where the slowest call counts. A fork(2) waits while it works.
+  /// it has something to do until the cache is closed (one for each shard), and not in the call of whoever
+  /// finds the log long (10 ms, once in a thousand writes). Of use where the slowest call counts. A fork(2)
+  /// waits while it works.
   bool background_checkpoints = false;
   /// Of how many databases a new cache is made, 1 to 64: each keeps a part of the keys and has its own turn
   /// of writing, for when many processes write more than one database takes. Synced writes (Durability::full)

@@ -109,9 +109,11 @@ bool Checkpointer::copy() {
 
 void Checkpointer::now(Haste haste) noexcept {
   const InUse running(in_use_);
+  const std::uint64_t before = count();
   beside_others();
-  // Little is left to copy, so that the moment without writers is short.
-  if (haste == Haste::overdue) alone(std::chrono::steady_clock::now() + kPatience);
+  // Little is left to copy, so that the moment without writers is short. If it was another's turn, that one
+  // sees to it.
+  if (haste == Haste::overdue && count() != before) alone(std::chrono::steady_clock::now() + kPatience);
 }
 
 void Checkpointer::run(Haste haste) noexcept {
