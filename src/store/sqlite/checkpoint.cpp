@@ -30,7 +30,10 @@ void SqliteStore::after_commit() {
 
 /// One is run when the slot is free.
 void SqliteStore::call_for_checkpoint(int pages) {
-  checkpoint_due_ = pages >= kOverduePages ? Checkpointer::Haste::overdue : Checkpointer::Haste::due;
+  using Haste = Checkpointer::Haste;
+  checkpoint_due_ = pages < kOverduePages  ? Haste::due
+                    : pages < kUrgentPages ? Haste::overdue
+                                           : Haste::urgent;
   checkpoint_after_ = pages + kCheckpointPages / 4;
 }
 

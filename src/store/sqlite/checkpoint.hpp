@@ -21,8 +21,10 @@ inline constexpr std::uint64_t kSpareStep = 256U << 10;
 /// Pages after which that is tried again where there was no room for it.
 inline constexpr int kSpareRetryPages = 64;
 
-/// Pages at which writers have to wait for a moment, as the log cannot start anew while they go on.
-inline constexpr int kOverduePages = 2 * kCheckpointPages;
+/// Pages at which writers are kept out for a moment, as the log cannot start anew while they go on: first if
+/// none is writing just now, then whoever is waited for.
+inline constexpr int kOverduePages = 3 * kCheckpointPages / 2;
+inline constexpr int kUrgentPages = 3 * kCheckpointPages;
 
 /// Whether this SQLite can corrupt the database when a passive checkpoint races a writer: versions before
 /// 3.51.3 except 3.44.6 and 3.50.7. `version` as sqlite3_libversion_number gives it.

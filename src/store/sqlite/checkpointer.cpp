@@ -20,7 +20,7 @@ namespace dcache::store::sqlite {
 
 namespace {
 
-/// For how long a log that is overdue may wait for the moment without writers.
+/// For how long a log that must not grow any more may wait for the moment without writers.
 constexpr auto kPatience = std::chrono::seconds(1);
 
 /// Ends what the guard's connection is in, if anything.
@@ -107,13 +107,13 @@ bool Checkpointer::copy() {
   return in_log == copied;
 }
 
-void Checkpointer::now(Haste haste) noexcept {
+void Checkpointer::run_now(Haste haste) noexcept {
   const InUse running(in_use_);
-  const std::uint64_t before = count();
+  // Others have copied most of it meanwhile, so that the moment without writers is short.
+  const auto now = std::chrono::steady_clock::now();
+  if (haste == Haste::overdue && alone(now)) return;
+  if (haste == Haste::urgent && alone(now + kPatience)) return;
   beside_others();
-  // Little is left to copy, so that the moment without writers is short. If it was another's turn, that one
-  // sees to it.
-  if (haste == Haste::overdue && count() != before) alone(std::chrono::steady_clock::now() + kPatience);
 }
 
 void Checkpointer::run(Haste haste) noexcept {
@@ -126,7 +126,7 @@ void Checkpointer::run(Haste haste) noexcept {
       return;
     }
   }
-  now(haste);
+  run_now(haste);
 }
 
 bool Checkpointer::start_thread() noexcept {
@@ -150,7 +150,7 @@ void Checkpointer::run_on_thread() noexcept {
       haste = std::exchange(due_, Haste::none);
     }
     platform::MutexLock working(platform::work_mutex());
-    now(haste);
+    run_now(haste);
   }
 }
 

@@ -27,10 +27,11 @@ class Checkpointer {
   /// Waits for a checkpoint that its thread is at.
   ~Checkpointer() DCACHE_TSA(no_thread_safety_analysis);
 
-  enum class Haste { none, due, overdue };
+  /// Due is to copy what there is. Overdue is a log that could not start anew because others kept writing to
+  /// it: that takes a moment without them, if there is one; if it is urgent, one is waited for.
+  enum class Haste { none, due, overdue, urgent };
 
-  /// Does what is due: now, or soon on a thread of its own if the options say so. Overdue is a log that could
-  /// not start anew because others kept writing to it: that takes a moment without them.
+  /// Does it now, or soon on a thread of its own if the options say so.
   void run(Haste haste) noexcept;
 
   /// Copies what is in the log, while others read and write. Whether that was all of it; false if another
@@ -52,7 +53,7 @@ class Checkpointer {
   void abandon() noexcept DCACHE_TSA(no_thread_safety_analysis);
 
  private:
-  void now(Haste haste) noexcept;
+  void run_now(Haste haste) noexcept;
   [[nodiscard]] bool start_thread() noexcept DCACHE_REQUIRES(thread_mutex_);
   void run_on_thread() noexcept;
   void open() DCACHE_REQUIRES(mutex_);
