@@ -23,7 +23,7 @@ inline constexpr int kSpareRetryPages = 64;
 
 /// Pages at which writers are kept out for a moment, as the log cannot start anew while they go on: first if
 /// none is writing just now, then whoever is waited for.
-inline constexpr int kOverduePages = 3 * kCheckpointPages / 2;
+inline constexpr int kOverduePages = 2 * kCheckpointPages;
 inline constexpr int kUrgentPages = 3 * kCheckpointPages;
 
 /// Whether this SQLite can corrupt the database when a passive checkpoint races a writer: versions before

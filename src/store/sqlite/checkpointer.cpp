@@ -109,11 +109,11 @@ bool Checkpointer::copy() {
 
 void Checkpointer::run_now(Haste haste) noexcept {
   const InUse running(in_use_);
-  // Others have copied most of it meanwhile, so that the moment without writers is short.
-  const auto now = std::chrono::steady_clock::now();
-  if (haste == Haste::overdue && alone(now)) return;
-  if (haste == Haste::urgent && alone(now + kPatience)) return;
   beside_others();
+  // Little is left to copy, so that the moment without writers is short.
+  const auto now = std::chrono::steady_clock::now();
+  if (haste == Haste::overdue) alone(now);
+  if (haste == Haste::urgent) alone(now + kPatience);
 }
 
 void Checkpointer::run(Haste haste) noexcept {
