@@ -65,13 +65,6 @@ void keep_for_parent(std::shared_ptr<void> thing) {
   kept->push_back(std::move(thing));
 }
 
-Condition::Condition()
-    : condition_(std::make_unique<std::condition_variable_any>()), fork_generation_(fork_generation()) {}
-
-Condition::~Condition() {
-  if (fork_generation_ != fork_generation()) keep_for_parent(std::move(condition_));
-}
-
 ForkClosedFd::ForkClosedFd(int fd) { reset(fd); }
 
 ForkClosedFd::~ForkClosedFd() { reset(-1); }

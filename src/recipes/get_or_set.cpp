@@ -124,21 +124,21 @@ void Computing::check_tries(std::uint64_t tries) const {
 std::optional<std::string> Computing::watch(SyncLock& first) {
   struct Seen {
     std::optional<std::string> value = {};
-    bool ours = false;
-    explicit operator bool() const noexcept { return ours || value; }
+    bool computes = false;  ///< has the lock
+    bool is_first = false;  ///< of those who wait
+    explicit operator bool() const noexcept { return value || computes || is_first; }
   };
   const Countdown limit(options_.timeout);
   std::uint64_t tries = 0;
   const auto look = [&]() -> Seen {
     if (Look found = look_up(); found.value) return {.value = std::move(found.value)};
-    if (!lock_.locked() && lock_.try_lock()) return {.ours = true};
+    if (!lock_.locked() && lock_.try_lock()) return {.computes = true};
     check_tries(++tries);
     // When the first has gone on to compute, another is to be woken by his death.
-    return {.ours = !first.locked() && first.try_lock()};
+    return {.is_first = !first.locked() && first.try_lock()};
   };
-  if (Seen seen = wait_for(*cache_.state(), lock_.key(), options_.timeout, {}, look)) {
-    if (seen.value || lock_.owned()) return std::move(seen.value);
-  }
+  Seen seen = wait_for(*cache_.state(), lock_.key(), options_.timeout, {}, look);
+  if (seen.value || seen.computes) return std::move(seen.value);
   SyncLock last(cache_, lock_.key(),
                 {.timeout = limit.left(), .lease = options_.max_hold, .max_tries = options_.max_tries});
   last.lock();  // or names who has it

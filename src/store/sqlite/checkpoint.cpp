@@ -13,9 +13,6 @@ namespace {
 
 constexpr const char* kSpareName = "spare";
 
-/// For how long a removal on a full disk waits for other writers.
-constexpr auto kWaitOnFullDisk = std::chrono::seconds(1);
-
 }  // namespace
 
 void SqliteStore::after_commit() {
@@ -74,7 +71,7 @@ bool SqliteStore::make_way(int tries) {
   if (writer_ != nullptr) {
     spare_pages_ = 0;
     spare_retry_at_ = writer_->wal_pages() + kSpareRetryPages;
-    checkpointer_.alone(std::chrono::steady_clock::now() + kWaitOnFullDisk);
+    checkpointer_.alone();
   }
   free_slot();
   return true;

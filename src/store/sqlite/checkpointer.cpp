@@ -20,9 +20,6 @@ namespace dcache::store::sqlite {
 
 namespace {
 
-/// For how long a log that must not grow any more may wait for the moment without writers.
-constexpr auto kPatience = std::chrono::seconds(1);
-
 /// Ends what the guard's connection is in, if anything.
 class Guarding {
  public:
@@ -48,38 +45,33 @@ Checkpointer::Checkpointer(std::string database, const Options& options, std::at
 Checkpointer::~Checkpointer() {
   if (fork_generation_ == platform::fork_generation()) {
     stop();
-  } else {
-    if (thread_ != nullptr) platform::keep_for_parent(std::move(thread_));
+  } else if (thread_ != nullptr) {
+    platform::keep_for_parent(std::move(thread_));
   }
 }
 
 bool Checkpointer::beside_others() noexcept {
   if (!mutex_.try_lock()) return false;
-  bool complete = false;
-  try {
-    open();
-    const Guarding guarding(*guard_);
-    guard_->set_deadline(std::chrono::steady_clock::now());
-    Statement begin = guard_->use(Sql::begin_reading);
-    guard_->run(begin, "guard a checkpoint");
-    // The transaction takes its mark with its first read.
-    Statement row = guard_->use(Sql::meta_get);
-    guard_->step(row.bind_text(1, "uuid"), "guard a checkpoint");
-    complete = copy();
-  } catch (const std::exception&) {
-  }
+  const bool complete = copy_guarded(Sql::begin_reading, std::chrono::steady_clock::now());
   mutex_.unlock();
   return complete;
 }
 
-bool Checkpointer::alone(Deadline deadline) noexcept {
+bool Checkpointer::alone(std::chrono::nanoseconds patience) noexcept {
   platform::MutexLock lock(mutex_);
+  return copy_guarded(Sql::begin, std::chrono::steady_clock::now() + patience);
+}
+
+bool Checkpointer::copy_guarded(Sql begin_guard, Deadline deadline) noexcept {
   try {
     open();
     const Guarding guarding(*guard_);
     guard_->set_deadline(deadline);
-    Statement begin = guard_->use(Sql::begin);
+    Statement begin = guard_->use(begin_guard);
     guard_->run(begin, "guard a checkpoint");
+    // A transaction that only reads takes its mark with its first read.
+    Statement row = guard_->use(Sql::meta_get);
+    guard_->step(row.bind_text(1, "uuid"), "guard a checkpoint");
     return copy();
   } catch (const std::exception&) {
     return false;
@@ -108,12 +100,10 @@ bool Checkpointer::copy() {
 }
 
 void Checkpointer::run_now(Haste haste) noexcept {
-  const InUse running(in_use_);
   beside_others();
   // Little is left to copy, so that the moment without writers is short.
-  const auto now = std::chrono::steady_clock::now();
-  if (haste == Haste::overdue) alone(now);
-  if (haste == Haste::urgent) alone(now + kPatience);
+  if (haste == Haste::overdue) alone(std::chrono::nanoseconds());
+  if (haste == Haste::urgent) alone();
 }
 
 void Checkpointer::run(Haste haste) noexcept {
@@ -149,7 +139,8 @@ void Checkpointer::run_on_thread() noexcept {
       if (stopping_) return;
       haste = std::exchange(due_, Haste::none);
     }
-    platform::MutexLock working(platform::work_mutex());
+    const platform::MutexLock working(platform::work_mutex());
+    const InUse running(in_use_);
     run_now(haste);
   }
 }

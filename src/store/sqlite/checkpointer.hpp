@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -38,10 +39,12 @@ class Checkpointer {
   /// thread is at it.
   bool beside_others() noexcept;
 
-  /// Copies what is in the log while nobody can write, so that the next commit starts the log anew. Waits for
-  /// other writers until `deadline`. Whether all of it was copied: a reader of an older state may be in the
-  /// way.
-  bool alone(Deadline deadline) noexcept;
+  /// For how long a checkpoint that must be waits for other writers.
+  static constexpr std::chrono::seconds kPatience{1};
+
+  /// Copies what is in the log while nobody can write, so that the next commit starts the log anew. Whether
+  /// all of it was copied: a reader of an older state may be in the way, or a writer for all of that time.
+  bool alone(std::chrono::nanoseconds patience = kPatience) noexcept;
 
   /// How many checkpoints have run.
   [[nodiscard]] std::uint64_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
@@ -57,6 +60,7 @@ class Checkpointer {
   [[nodiscard]] bool start_thread() noexcept DCACHE_REQUIRES(thread_mutex_);
   void run_on_thread() noexcept;
   void open() DCACHE_REQUIRES(mutex_);
+  bool copy_guarded(Sql begin_guard, Deadline deadline) noexcept DCACHE_REQUIRES(mutex_);
   bool copy() DCACHE_REQUIRES(mutex_);
 
   const std::string database_;

@@ -58,7 +58,7 @@ void SqliteStore::vacuum(const OnProgress& on_progress) {
 /// Copies all of the log into the database and cuts it; whether that could be done. The caller has the slot.
 bool SqliteStore::empty_log(const OnProgress& on_progress) {
   const auto end = std::chrono::steady_clock::now() + kWaitForReaders;
-  while (!checkpointer_.alone(std::chrono::steady_clock::now() + std::chrono::seconds(1))) {
+  while (!checkpointer_.alone()) {
     if (std::chrono::steady_clock::now() >= end) return false;
     if (on_progress) on_progress(0, 0);
     platform::sleep_for(std::chrono::milliseconds(20));

@@ -4,8 +4,8 @@
 #include <SQLiteCpp/Exception.h>
 
 #include <utility>
-#include <vector>
 
+#include "platform/fork.hpp"
 #include "store/sqlite/checkpoint.hpp"
 #include "store/sqlite/errors.hpp"
 
@@ -115,9 +115,7 @@ bool Connection::step(Statement& statement, const char* doing) {
 void Connection::fail(int code, const char* doing) { throw_code(code, handle(), path_, doing); }
 
 void Connection::abandon() noexcept {
-  // Kept where leak checkers find it.
-  static auto* const abandoned = new std::vector<SQLite::Database*>;
-  abandoned->push_back(database_.release());
+  platform::keep_for_parent(std::move(database_));
   statements_.fill(nullptr);
 }
 

@@ -8,7 +8,6 @@
 // unlinks. Where a thread was inside, nothing is safe: the child may not open that directory (Forked). A
 // child that only calls exec, or never opens the directory, pays nothing.
 #include <algorithm>
-#include <iterator>
 
 #include "dcache/bytes.hpp"
 #include "dcache/error.hpp"
@@ -55,9 +54,7 @@ void SqliteStore::abandon_all() noexcept {
   checkpointer_.abandon();
   for (const auto& reader : idle_readers_) reader->abandon();
   // Files on their way in are the parent's: going here, they would be removed.
-  static auto* const kept = new std::vector<ValueFiles::Draft>;
-  std::move(added_files_.begin(), added_files_.end(), std::back_inserter(*kept));
-  added_files_.clear();
+  platform::keep_for_parent(std::make_shared<decltype(added_files_)>(std::move(added_files_)));
 }
 
 void SqliteStore::leave_list() noexcept {
