@@ -62,7 +62,8 @@ Counter& counter_of(const platform::SharedMemory& memory, std::size_t counter) n
 constexpr unsigned kIdBits = 20;
 constexpr std::uint64_t kIdMask = (1U << kIdBits) - 1;
 
-std::uint64_t in_ms(std::int64_t ns) noexcept { return static_cast<std::uint64_t>(ns / 1'000'000); }
+constexpr std::int64_t kMillisecond = 1'000'000;
+std::uint64_t in_ms(std::int64_t ns) noexcept { return static_cast<std::uint64_t>(ns / kMillisecond); }
 
 }  // namespace
 
@@ -172,7 +173,8 @@ bool Board::have(Make make) noexcept {
 }
 
 void Board::current_until(std::int64_t end) noexcept {
-  look_again_ = end;
+  // To the millisecond, as the other: between the two nobody would go by the board, nor look at it again.
+  look_again_ = end - end % kMillisecond;
   const std::uint64_t current = still_there_() ? in_ms(end) << kIdBits | (mapping_id_ & kIdMask) : 0;
   current_.store(current, std::memory_order_release);
   try {

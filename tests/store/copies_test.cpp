@@ -133,6 +133,20 @@ TEST_CASE_FIXTURE(Kept, "copies never take more memory than they may, whatever i
   }
 }
 
+TEST_CASE_FIXTURE(Kept, "a copy is good all the time, also while the board is looked at again") {
+  Copies copies(board, 64 << 10);
+  keep(copies, "k", 1, "v");
+  int unknown = 0;
+  const auto end = std::chrono::steady_clock::now() + 1s;
+  while (std::chrono::steady_clock::now() < end) {
+    const auto found = copies.find(
+        "k", 1, [](const Copy&) {}, Copies::Count::no);
+    if (found == Copies::Found::unknown) ++unknown;
+  }
+  // Where it happens for a tick of the coarse clock, it happens thousands of times.
+  CHECK(unknown < 50);
+}
+
 TEST_CASE_FIXTURE(Kept, "a value larger than a quarter of a shard is left out, and what is kept stays") {
   Copies copies(board, 64 << 10);
   keep(copies, "small", 1, "v");
