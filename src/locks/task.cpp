@@ -178,6 +178,9 @@ Task::Step Caretaker::step(Task& task, std::chrono::milliseconds patience) noexc
     const Task::Step step = task.advance(patience);
     if (step == Task::Step::sleep) task.sleep_ = task.sleep();
     return step;
+  } catch (const Cancelled&) {
+    // It names the lock that was waited for; the caller may have asked for something else.
+    task.error_ = task.stop_.stop_requested() ? task.cancelled_error() : std::current_exception();
   } catch (...) {
     task.error_ = std::current_exception();
   }
