@@ -36,7 +36,7 @@ TEST_CASE_FIXTURE(OneCache, "an expired value is a miss in every call") {
 }
 
 TEST_CASE_FIXTURE(OneCache, "a value is live until its time has come, and then it is not") {
-  cache.set("k", "v", {.expire = 150ms});
+  cache.set("k", "v", {.expire = 500ms});
   CHECK(cache.get("k") == "v");
   CHECK(eventually([&] { return !cache.contains("k"); }));
   CHECK(cache.get("k") == std::nullopt);

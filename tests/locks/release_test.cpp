@@ -41,7 +41,7 @@ TEST_CASE_FIXTURE(OneCache, "another handle's release is not_owner, and the hold
 
 TEST_CASE_FIXTURE(OneCache,
                   "a lease that is over lets the next one in, and the first one's release says lost") {
-  SyncLock first(cache, "k", {.lease = 30ms});
+  SyncLock first(cache, "k", {.lease = 300ms});
   SyncLock second(cache, "k");
   first.lock();
   const std::uint64_t first_fence = first.fence();

@@ -72,7 +72,7 @@ ENGINE_TEST("assigning over a leased item gives the old one back") {
 ENGINE_TEST("when a lease is over the item comes back; the late worker is told that it lost") {
   Queue queue(cache, "jobs");
   queue.push("a");
-  auto late = queue.lease({.lease = 20ms});
+  auto late = queue.lease({.lease = 500ms});
   CHECK_FALSE(queue.lease());
   auto next = queue.lease({.wait = 20s});
   REQUIRE(next);

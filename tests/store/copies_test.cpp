@@ -291,7 +291,7 @@ TEST_CASE_FIXTURE(Three, "whatever another does is seen at once, the same from a
 }
 
 TEST_CASE_FIXTURE(Three, "a value that expires between two hits is gone") {
-  writer.set("a", "v", {.expire = 150ms});
+  writer.set("a", "v", {.expire = 500ms});
   CHECK(reader.get("a") == "v");
   CHECK(reader.get("a") == "v");
   CHECK(eventually([&] { return !reader.get("a"); }));
