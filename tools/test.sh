@@ -95,7 +95,7 @@ fi
 sanitizer_tests='--no-suite gcc-only --timeout-multiplier 4'
 # Several files compiled as one take a third of the time, and lines are all that is wanted of debug information.
 sanitizer_setup=(-Dwerror=true -Doptimization=1 -Ddebug=false -Dcpp_args=-gline-tables-only -Dunity=on -Dunity_size=12
-  -Db_pch=false -Db_lundef=false -Dbenchmarks=disabled)
+  -Db_pch=false -Db_lundef=false -Dbenchmarks=disabled -Dexamples=disabled)
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:die_after_fork=0:suppressions=$PWD/tests/support/tsan.suppressions

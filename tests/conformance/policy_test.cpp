@@ -129,18 +129,19 @@ ENGINE_TEST("every policy evicts while everything is read all the time") {
 
 ENGINE_TEST("sieve hits as often as an exact SIEVE that holds as much, and as an exact LRU or more") {
   limit_to(cache, Policy::sieve);
+  const auto requests = static_cast<std::size_t>(rounds(12'000));
   SUBCASE("by Zipf's law") {
-    const Hits hits = hits_of(cache, bench::zipf_trace(4000, 12'000, 1));
+    const Hits hits = hits_of(cache, bench::zipf_trace(4000, requests, 1));
     CHECK(hits.ours >= hits.exact_sieve - 0.02);
     CHECK(hits.ours >= hits.exact_lru - 0.01);
   }
   SUBCASE("with scans") {
-    const Hits hits = hits_of(cache, bench::scan_trace(4000, 12'000, 2));
+    const Hits hits = hits_of(cache, bench::scan_trace(4000, requests, 2));
     CHECK(hits.ours >= hits.exact_sieve - 0.02);
     CHECK(hits.ours >= hits.exact_lru - 0.01);
   }
   SUBCASE("in a loop") {
-    const Hits hits = hits_of(cache, bench::loop_trace(800, 12'000));
+    const Hits hits = hits_of(cache, bench::loop_trace(800, requests));
     CHECK(hits.ours >= hits.exact_sieve - 0.02);
   }
 }

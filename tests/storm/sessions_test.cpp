@@ -131,7 +131,7 @@ TEST_CASE_FIXTURE(
 
 TEST_CASE_FIXTURE(OneCache,
                   "many threads of several processes stand in one queue, and all of them get the lock") {
-  check_queue(*this, "fair", 4, 75);
+  check_queue(*this, "fair", 4, std::min(75, rounds(75)));
   if (rounds(1) == 1) return;
   check_queue(*this, "fair", 4, 150);
   check_queue(*this, "lock", 10, 1000);
