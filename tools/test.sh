@@ -61,7 +61,7 @@ suites() {
   if configure "$dir" "$cc" "$cxx" "$@" && meson compile -C "$dir"; then
     builds+=("$dir")
     # What passed and what failed is read from its log at the end.
-    if ! "${wrapper[@]}" meson test -C "$dir" --no-rebuild --num-processes 2 --print-errorlogs \
+    if ! "${wrapper[@]}" meson test -C "$dir" --no-rebuild --num-processes 3 --print-errorlogs \
       --no-suite nightly "${test_options[@]}"; then
       # A failure that the log does not show, such as an aborted run, counts too.
       if python3 tools/count_tests.py "$dir" >/dev/null; then
