@@ -9,6 +9,7 @@
 #include "dcache/bytes.hpp"
 #include "dcache/error.hpp"
 #include "platform/fork.hpp"
+#include "platform/thread.hpp"
 #include "store/deadline.hpp"
 
 namespace dcache::detail {
@@ -58,7 +59,7 @@ void CacheState::keep(std::function<bool(CacheState&)> work) {
   if (retrying_ || stopping_) return;
   try {
     if (retrier_ != nullptr) retrier_->join();
-    retrier_ = std::make_unique<std::thread>([this] { retry_until_done(); });
+    retrier_ = std::make_unique<std::thread>(platform::start_thread([this] { retry_until_done(); }));
     retrying_ = true;
   } catch (const std::exception&) {
     // Then the next call on a lock tries again.

@@ -12,6 +12,7 @@
 #include "locks/access.hpp"
 #include "locks/log.hpp"
 #include "platform/fork.hpp"
+#include "platform/thread.hpp"
 
 namespace dcache::locking {
 
@@ -33,7 +34,7 @@ class Renewer {
   void add(const std::shared_ptr<Renewal>& renewal, Renewal::Clock::time_point when) {
     platform::MutexLock lock(mutex_);
     if (!running_) {
-      std::thread([this] { run(); }).detach();  // which is never destroyed itself
+      platform::start_thread([this] { run(); }).detach();  // which is never destroyed itself
       running_ = true;
     }
     due_.push_back({when, renewal});

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platform/byte_waiter.hpp"
 
-#include <csignal>
-
 #include "platform/byte_lock.hpp"
 #include "platform/fork.hpp"
+#include "platform/thread.hpp"
 
 namespace dcache::platform {
 
@@ -12,22 +11,6 @@ namespace {
 
 /// Much more than waiting and waking needs; sanitizers and thread-local variables of others take some of it.
 constexpr std::size_t kStackBytes = 256 << 10;
-
-/// The calling thread takes no signals while this lives, nor do threads that it makes meanwhile.
-class NoSignals {
- public:
-  NoSignals() noexcept {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  NoSignals(const NoSignals&) = delete;
-  NoSignals& operator=(const NoSignals&) = delete;
-  ~NoSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_{};
-};
 
 }  // namespace
 

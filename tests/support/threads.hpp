@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <fstream>
 #include <iterator>
+#include <string>
 #include <thread>
 
 namespace dcache::test {
@@ -19,6 +21,21 @@ namespace dcache::test {
   }();
   static_cast<void>(started);
   return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
+}
+
+/// Threads of this process on which a handler of `signal` may run.
+[[nodiscard]] inline int threads_that_take(int signal) {
+  int count = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream status(task.path() / "status");
+    for (std::string line; std::getline(status, line);) {
+      if (!line.starts_with("SigBlk:")) continue;
+      const unsigned long long blocked =
+          std::stoull(line.substr(line.find_first_not_of("\t ", 7)), nullptr, 16);
+      if ((blocked >> (signal - 1) & 1) == 0) ++count;
+    }
+  }
+  return count;
 }
 
 }  // namespace dcache::test
