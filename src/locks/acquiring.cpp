@@ -43,6 +43,14 @@ Acquiring::Step Acquiring::advance(std::chrono::milliseconds patience) {
 
 void Acquiring::throw_failed(Duration waited) const { impl_->throw_failed(failed_, waited); }
 
+void Acquiring::give_back_unseen() noexcept {
+  {
+    platform::MutexLock lock(impl_->mutex_);
+    impl_->untold_death_ = impl_->owner_died_;
+  }
+  give_back();
+}
+
 void Acquiring::give_back() noexcept {
   try {
     static_cast<void>(impl_->give_back(1, agent_));

@@ -34,6 +34,8 @@ class Acquiring {
 
   /// What is held is given back, now or later.
   void give_back() noexcept;
+  /// The same for a grant that nobody was told of: what is to be known of it goes with the next one.
+  void give_back_unseen() noexcept;
   /// One try of `unlock`; Timeout changes nothing.
   void unlock(Deadline deadline);
   /// As `unlock`, without failing.

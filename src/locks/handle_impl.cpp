@@ -132,7 +132,7 @@ void LockHandle::Impl::granted(const locking::Hold& hold, std::uint64_t count, s
   count_ = hold.count;
   bytes_ = std::move(bytes);
   lost_ = false;
-  if (!deeper) owner_died_ = owner_died;
+  if (!deeper) owner_died_ = std::exchange(untold_death_, false) || owner_died;
   if (!deeper) since_ = hold.since;
   if (deeper) return;
   begin_renewal(hold);

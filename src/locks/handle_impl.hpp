@@ -124,6 +124,7 @@ class LockHandle::Impl {
   bool lost_ DCACHE_GUARDED_BY(mutex_) = false;
   std::shared_ptr<locking::Renewal> renewal_ DCACHE_GUARDED_BY(mutex_);  ///< of the newest grant
   bool owner_died_ DCACHE_GUARDED_BY(mutex_) = false;
+  bool untold_death_ DCACHE_GUARDED_BY(mutex_) = false;  ///< of a grant that was given back unseen
   bool gone_ DCACHE_GUARDED_BY(mutex_) = false;
   std::optional<std::stop_source> end_ DCACHE_GUARDED_BY(mutex_);
 

@@ -65,7 +65,7 @@ class LockTask final : public Task {
   [[nodiscard]] Sleep sleep() const override { return lock_.sleep(); }
   [[nodiscard]] std::uint64_t agent() const override { return lock_.agent(); }
   [[nodiscard]] bool holds() const override { return outcome_ == Taken::yes; }
-  void give_back() noexcept override { lock_.give_back(); }
+  void give_back() noexcept override { lock_.give_back_unseen(); }
   void leave() noexcept override { lock_.leave(); }
   [[nodiscard]] std::string name() const override { return name_of(lock_.key()); }
   [[nodiscard]] Taken outcome() const override { return outcome_; }

@@ -8,6 +8,7 @@
 
 #include "dcache/error.hpp"
 #include "platform/fork.hpp"
+#include "platform/thread.hpp"
 
 namespace dcache::locking {
 
@@ -228,7 +229,7 @@ bool Caretaker::settle(const std::shared_ptr<Task>& task, Task::Step step, std::
 
 void Caretaker::ensure_thread() {
   if (running_) return;
-  std::thread([self = shared_from_this()] { self->run(); }).detach();
+  platform::start_thread([self = shared_from_this()] { self->run(); }).detach();
   running_ = true;
 }
 

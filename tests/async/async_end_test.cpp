@@ -326,6 +326,23 @@ ENGINE_TEST("an executor that stands still keeps no lock: when it goes on it get
   CHECK(lock.fence() > other.fence());
 }
 
+ENGINE_TEST("an executor that stood still is told all the same that the holder before it was not well") {
+  asio::io_context io;
+  SyncLock late(cache, "k", {.lease = 20ms});
+  late.lock();
+  SyncLock next(cache, "k", {.timeout = 60s});
+  bool held = false;
+  async_lock(next, asio::bind_executor(io, [&](const std::exception_ptr& error) { held = !error; }));
+  // It is granted when the lease is over, and given back a second later.
+  REQUIRE(eventually([&] { return next.owned(); }));
+  REQUIRE(eventually([&] { return !next.owned(); }));
+  CHECK(io.run_one_for(20s) == 1);
+  while (!held && io.run_one_for(20s) == 1) {
+  }
+  REQUIRE(held);
+  CHECK(next.previous_owner_died());
+}
+
 ENGINE_TEST("a store that is busy holds up no executor, and a wait for it can be cancelled") {
   Coroutines all;
   LongWrite busy(cache);
