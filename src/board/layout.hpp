@@ -11,7 +11,7 @@
 namespace dcache::board {
 
 inline constexpr std::array<char, 16> kMagic{"dcache board\n"};
-inline constexpr std::uint32_t kLayout = 3;
+inline constexpr std::uint32_t kLayout = 4;
 
 struct Header {
   std::array<char, 16> magic{};
@@ -25,6 +25,8 @@ inline constexpr std::size_t kAllGenerationAt = 1024;
 inline constexpr std::size_t kNextStampAt = 1088;
 inline constexpr std::size_t kUnsettledAt = 1152;
 inline constexpr std::size_t kBootAt = 1216;
+inline constexpr std::size_t kImpatientAt = 1280;
+inline constexpr std::size_t kCopiedAt = 1344;
 inline constexpr std::size_t kWordsAt = 4096;
 inline constexpr std::size_t kWords = 4096;
 inline constexpr std::size_t kCountersAt = kWordsAt + kWords * sizeof(std::uint32_t);

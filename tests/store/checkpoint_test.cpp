@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/sqlite/checkpoint.hpp"
 
+#include <atomic>
+#include <csignal>
 #include <filesystem>
 
+#include "board/board.hpp"
+#include "board/layout.hpp"
 #include "support/check.hpp"
 #include "support/database.hpp"
 #include "support/threads.hpp"
@@ -73,6 +77,7 @@ TEST_CASE("a thread of its own keeps the log short, and is gone when the cache i
       if (i % 50 == 0) most = std::max(most, log_bytes(path));
     }
     CHECK(thread_count() == before + 1);
+    CHECK(threads_that_take(SIGTERM) == 1);
     CHECK(most < 16 * kMebibyte);
     CHECK(eventually([&] { return cache.stats().checkpoints > 0; }));
   }
@@ -80,6 +85,19 @@ TEST_CASE("a thread of its own keeps the log short, and is gone when the cache i
   CHECK(log_bytes(path) <= kMebibyte);
   CHECK(integrity(path) == "ok");
   CHECK(Cache(path).size() == 3000);
+}
+
+TEST_CASE_FIXTURE(OneCache, "a log that another one copies is left alone until it is a quarter longer") {
+  const auto memory = board::Board(path(), uuid_of(path()), [] { return true; }).mapping().memory;
+  memory->at<std::atomic<int>>(board::kCopiedAt) = store::sqlite::kCheckpointPages;
+  std::uint64_t longest = 0;
+  for (int i = 0; i < 5000 && cache.stats().checkpoints == 0; ++i) {
+    longest = log_bytes(path());
+    cache.set("key" + std::to_string(i), std::string(600, 'v'));
+  }
+  constexpr std::uint64_t kFrame = 2048 + 24;
+  CHECK(longest > 2400 * kFrame);
+  CHECK(longest < 2600 * kFrame);
 }
 
 TEST_CASE_FIXTURE(OneCache, "a cache that is kept open falls back to a log of 8 MiB") {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/sqlite/checkpoint.hpp"
 
+#include <atomic>
+
+#include "board/layout.hpp"
 #include "dcache/error.hpp"
 #include "platform/clock.hpp"
 #include "platform/directory.hpp"
@@ -21,13 +24,38 @@ void SqliteStore::after_commit() {
   const bool log_anew = pages < spare_retry_at_ - kSpareRetryPages;
   if (pages > spare_pages_ && (pages >= spare_retry_at_ || log_anew)) cover(pages);
   // After one that could not copy everything (a reader is in the way) let the log grow a little first.
-  if (pages < kCheckpointPages) checkpoint_after_ = kCheckpointPages;
+  if (pages < kCheckpointPages && checkpoint_after_ != kCheckpointPages) {
+    checkpoint_after_ = kCheckpointPages;
+    copied_at([](std::atomic<int>& copied) { copied.store(0, std::memory_order_relaxed); });
+  }
   if (pages >= checkpoint_after_) call_for_checkpoint(pages);
+}
+
+/// Whether another process has said that it copies the log, which was about as long then. If nobody has, they
+/// are told that this one does. A hint: who was killed at it leaves it to those who find the log longer.
+bool SqliteStore::others_copy(int pages) {
+  bool others = false;
+  copied_at([&](std::atomic<int>& copied) {
+    int seen = copied.load(std::memory_order_relaxed);
+    // A longer one was before the log began anew.
+    others = (seen <= pages && pages - seen < kCheckpointPages / 4) ||
+             !copied.compare_exchange_strong(seen, pages, std::memory_order_relaxed);
+  });
+  return others;
+}
+
+/// The word in which it is said, if there is a board.
+void SqliteStore::copied_at(FunctionRef<void(std::atomic<int>& pages)> use) {
+  if (const auto memory = mapped_board()) use(memory->at<std::atomic<int>>(board::kCopiedAt));
 }
 
 /// One is run when the slot is free.
 void SqliteStore::call_for_checkpoint(int pages) {
   using Haste = Checkpointer::Haste;
+  if (pages < kUrgentPages && others_copy(pages)) {
+    checkpoint_after_ = pages + kCheckpointPages / 8;
+    return;
+  }
   checkpoint_due_ = pages < kOverduePages  ? Haste::due
                     : pages < kUrgentPages ? Haste::overdue
                                            : Haste::urgent;

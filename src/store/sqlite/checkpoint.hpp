@@ -24,7 +24,7 @@ inline constexpr int kSpareRetryPages = 64;
 /// Pages at which writers are kept out for a moment, as the log cannot start anew while they go on: first if
 /// none is writing just now, then whoever is waited for.
 inline constexpr int kOverduePages = 2 * kCheckpointPages;
-inline constexpr int kUrgentPages = 3 * kCheckpointPages;
+inline constexpr int kUrgentPages = 5 * kCheckpointPages / 2;
 
 /// Whether this SQLite can corrupt the database when a passive checkpoint races a writer: versions before
 /// 3.51.3 except 3.44.6 and 3.50.7. `version` as sqlite3_libversion_number gives it.

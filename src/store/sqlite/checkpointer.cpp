@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "platform/fork.hpp"
+#include "platform/thread.hpp"
 #include "store/sqlite/in_use.hpp"
 
 namespace dcache::store::sqlite {
@@ -101,9 +102,10 @@ bool Checkpointer::copy() {
 
 void Checkpointer::run_now(Haste haste) noexcept {
   beside_others();
-  // Little is left to copy, so that the moment without writers is short.
-  if (haste == Haste::overdue) alone(std::chrono::nanoseconds());
-  if (haste == Haste::urgent) alone();
+  if (haste <= Haste::due) return;
+  // What was written meanwhile, so that the moment without writers is short.
+  beside_others();
+  alone(haste == Haste::urgent ? kPatience : std::chrono::nanoseconds());
 }
 
 void Checkpointer::run(Haste haste) noexcept {
@@ -123,7 +125,7 @@ bool Checkpointer::start_thread() noexcept {
   if (stopping_) return false;
   if (thread_ != nullptr) return true;
   try {
-    thread_ = std::make_unique<std::thread>([this] { run_on_thread(); });
+    thread_ = std::make_unique<std::thread>(platform::start_thread([this] { run_on_thread(); }));
   } catch (const std::exception&) {
     return false;
   }

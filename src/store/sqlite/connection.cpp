@@ -8,6 +8,7 @@
 #include "platform/fork.hpp"
 #include "store/sqlite/checkpoint.hpp"
 #include "store/sqlite/errors.hpp"
+#include "store/sqlite/turn.hpp"
 
 namespace dcache::store::sqlite {
 
@@ -33,6 +34,7 @@ Connection::Connection(std::string path, Role role, const Options& options, Dead
       handle(),
       [](void* self, int tries) -> int {
         auto& connection = *static_cast<Connection*>(self);
+        if (connection.turn_ != nullptr) connection.turn_->wait_on();
         Retry retry(connection.deadline_, tries);
         return retry.pause() ? 1 : 0;
       },
@@ -110,6 +112,16 @@ bool Connection::step(Statement& statement, const char* doing) {
     if (!is_busy(code) || in_transaction() || !retry.pause()) fail(code, doing);
     statement.reset();
   }
+}
+
+void Connection::run(Statement& statement, const char* doing, Turn& turn) {
+  struct Told {
+    Turn*& turn;
+    ~Told() { turn = nullptr; }
+  };
+  turn_ = &turn;
+  const Told told{turn_};
+  run(statement, doing);
 }
 
 void Connection::fail(int code, const char* doing) { throw_code(code, handle(), path_, doing); }

@@ -19,6 +19,8 @@
 
 namespace dcache::store::sqlite {
 
+class Turn;
+
 class Connection {
  public:
   enum class Role { reader, writer, checkpointer };
@@ -38,6 +40,8 @@ class Connection {
   bool step(Statement& statement, const char* doing);
   /// Steps a statement that returns no row.
   void run(Statement& statement, const char* doing) { step(statement, doing); }
+  /// The same, and tells `turn` of every look in vain.
+  void run(Statement& statement, const char* doing, Turn& turn);
 
   /// Until when the calls that follow may wait for others.
   void set_deadline(Deadline deadline) noexcept { deadline_ = deadline; }
@@ -54,8 +58,7 @@ class Connection {
   /// Pages in the write-ahead log after the newest commit of this connection.
   [[nodiscard]] int wal_pages() const noexcept { return wal_pages_; }
 
-  /// Leaks the handle on purpose: in a forked child it belongs to the parent and must not even be closed. To
-  /// be called with the registry mutex held.
+  /// Leaks the handle on purpose: in a forked child it belongs to the parent and must not even be closed.
   void abandon() noexcept;
 
  private:
@@ -65,6 +68,7 @@ class Connection {
   std::unique_ptr<SQLite::Database> database_;
   std::array<sqlite3_stmt*, static_cast<std::size_t>(Sql::kCount)> statements_{};
   Deadline deadline_;
+  Turn* turn_ = nullptr;
   int wal_pages_ = 0;
 };
 

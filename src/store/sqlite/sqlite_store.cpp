@@ -15,6 +15,7 @@
 #include "store/sqlite/checkpoint.hpp"
 #include "store/sqlite/database.hpp"
 #include "store/sqlite/errors.hpp"
+#include "store/sqlite/turn.hpp"
 
 namespace dcache::store::sqlite {
 
@@ -166,7 +167,10 @@ void SqliteStore::begin_writing(Deadline deadline, bool to_disk) {
     connection.set_deadline(deadline);
     if (to_disk) connection.execute("PRAGMA synchronous=FULL", "raise the durability");
     Statement begin = connection.use(Sql::begin);
-    connection.run(begin, "begin a write");
+    {
+      Turn turn(mapped_board());
+      connection.run(begin, "begin a write", turn);
+    }
     check_moved();
     writing_since_ = platform::now().unix_nanoseconds();
   } catch (...) {

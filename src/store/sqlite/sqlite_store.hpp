@@ -118,6 +118,9 @@ class SqliteStore final : public Store {
   /// Made at its first use, as it needs the cache's name (waking.cpp).
   const std::shared_ptr<board::Board>& board();
 
+  /// Null before its first use, or where there is none.
+  std::shared_ptr<platform::SharedMemory> mapped_board() noexcept;
+
   /// Null where none are to be used: none are wanted, or the thread has a transaction open.
   Copies* copies();
   void settle_for_the_killed() noexcept;
@@ -157,6 +160,8 @@ class SqliteStore final : public Store {
   void lower_durability() noexcept;
   void after_commit();
   void call_for_checkpoint(int pages);
+  bool others_copy(int pages);
+  void copied_at(FunctionRef<void(std::atomic<int>& pages)> use);
   void checkpoint_early();
   void look_at_spare_sometimes();
   void cover(int pages);
@@ -296,7 +301,7 @@ class SqliteStore final : public Store {
   std::string uuid_;
   std::once_flag board_made_;
   std::shared_ptr<board::Board> board_;
-  std::atomic<const board::Board*> board_if_made_{nullptr};
+  std::atomic<board::Board*> board_if_made_{nullptr};
   std::once_flag copies_made_;
   std::unique_ptr<Copies> copies_;
   std::atomic<std::uint64_t> hits_{0};

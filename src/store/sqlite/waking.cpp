@@ -19,6 +19,11 @@ const std::shared_ptr<board::Board>& SqliteStore::board() {
   return board_;
 }
 
+std::shared_ptr<platform::SharedMemory> SqliteStore::mapped_board() noexcept {
+  board::Board* const board = board_if_made_.load(std::memory_order_acquire);
+  return board != nullptr ? board->mapping().memory : nullptr;
+}
+
 Copies* SqliteStore::copies() {
   if (options_.memory == 0 || in_transaction()) return nullptr;
   try {
