@@ -61,7 +61,7 @@ suites() {
   if configure "$dir" "$cc" "$cxx" "$@" && meson compile -C "$dir"; then
     builds+=("$dir")
     # What passed and what failed is read from its log at the end.
-    if ! "${wrapper[@]}" meson test -C "$dir" --no-rebuild --num-processes 3 --print-errorlogs \
+    if ! "${wrapper[@]}" meson test -C "$dir" --no-rebuild --num-processes "$at_a_time" --print-errorlogs \
       --no-suite nightly "${test_options[@]}"; then
       # A failure that the log does not show, such as an aborted run, counts too.
       if python3 tools/count_tests.py "$dir" >/dev/null; then
@@ -110,6 +110,7 @@ for name in "$@"; do
     --tidy) check 'clang-tidy' tidy ;;
     gcc)
       unset DCACHE_TEST_FACTOR
+      at_a_time=3 # many wait for most of their time
       # The library and the command a file at a time, so that each is seen to include what it needs.
       suites gcc "${ccache}gcc" "${ccache}g++" '' -Dwerror=true -Ddebug=false
       ;;
@@ -119,6 +120,7 @@ for name in "$@"; do
         wrapper=(setarch -R)
       fi
       export DCACHE_TEST_FACTOR=0.3 # of the rounds of long tests
+      at_a_time=2
       kind=(-Db_sanitize=address,undefined)
       if [[ $name == tsan ]]; then
         kind=(-Db_sanitize=thread -Dcli=disabled) # the command has but one thread
