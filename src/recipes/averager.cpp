@@ -52,7 +52,8 @@ void Averager::add(double number) {
     Sum sum = parse(key_, transaction.get(key_)).value_or(Sum{});
     sum.sum += number;
     ++sum.count;
-    const std::string text = "[" + detail::encode(sum.sum).bytes + "," + std::to_string(sum.count) + "]";
+    std::string text = "[";
+    text += detail::encode(sum.sum).bytes + "," + std::to_string(sum.count) + "]";
     transaction.set(key_, ByteView(text).as(Format::json), options_);
   });
 }

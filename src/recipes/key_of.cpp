@@ -49,9 +49,9 @@ void append_number(std::string& key, double number) {
 
 std::string finished_key(std::string key) {
   if (key.size() <= kLongestPlainKey) return key;
-  const std::string hash = "#" + recipes::sha256(key);
-  key.resize(kLongestPlainKey - hash.size());
-  return key + hash;
+  const std::string hash = recipes::sha256(key);
+  key.resize(kLongestPlainKey - hash.size() - 1);
+  return key + '#' + hash;
 }
 
 }  // namespace detail

@@ -38,10 +38,10 @@ struct Waiting : OneCache {
 }  // namespace
 
 TEST_CASE_FIXTURE(Waiting, "who comes fresh lets those go first who have waited for long") {
-  const auto with = [&](std::int64_t until) {
+  const auto with = [&](std::int64_t until, Deadline deadline = kNoDeadline) {
     return shortest([&] {
       word = until == 0 ? 0 : now_ns() + until;
-      const Turn turn(memory);
+      const Turn turn(memory, deadline);
     });
   };
   const std::int64_t ms = 1'000'000;
@@ -50,7 +50,8 @@ TEST_CASE_FIXTURE(Waiting, "who comes fresh lets those go first who have waited 
   // What has lapsed, or what nobody can have meant, is nothing to wait for.
   CHECK(with(-1) < 200us);
   CHECK(with(1000 * ms) < 200us);
-  CHECK(shortest([] { const Turn turn(nullptr); }) < 200us);
+  CHECK(with(2 * ms, steady_clock::now()) < 200us);
+  CHECK(shortest([] { const Turn turn(nullptr, kNoDeadline); }) < 200us);
 }
 
 TEST_CASE_FIXTURE(Waiting, "who has waited for long says so, as long as it waits") {

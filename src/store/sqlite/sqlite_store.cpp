@@ -168,7 +168,7 @@ void SqliteStore::begin_writing(Deadline deadline, bool to_disk) {
     if (to_disk) connection.execute("PRAGMA synchronous=FULL", "raise the durability");
     Statement begin = connection.use(Sql::begin);
     {
-      Turn turn(mapped_board());
+      Turn turn(mapped_board(), deadline);
       connection.run(begin, "begin a write", turn);
     }
     check_moved();

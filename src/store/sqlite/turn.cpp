@@ -41,9 +41,9 @@ bool somebody_is_impatient(const platform::SharedMemory& board) noexcept {
 
 }  // namespace
 
-Turn::Turn(std::shared_ptr<platform::SharedMemory> board)
+Turn::Turn(std::shared_ptr<platform::SharedMemory> board, Deadline deadline)
     : board_(std::move(board)), begun_(steady_clock::now()) {
-  if (board_ == nullptr) return;
+  if (board_ == nullptr || begun_ + kMostNaps * kNap > deadline) return;
   for (int naps = 0; naps < kMostNaps && somebody_is_impatient(*board_); ++naps) platform::sleep_for(kNap);
 }
 

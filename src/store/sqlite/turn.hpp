@@ -9,6 +9,7 @@
 #include <chrono>
 #include <memory>
 
+#include "dcache/store.hpp"
 #include "platform/shared_memory.hpp"
 
 namespace dcache::store::sqlite {
@@ -16,8 +17,9 @@ namespace dcache::store::sqlite {
 /// One wait for the lock, or none if it is free.
 class Turn {
  public:
-  /// Naps, for less than a millisecond, if somebody has waited for long. `board` may be null.
-  explicit Turn(std::shared_ptr<platform::SharedMemory> board);
+  /// Naps, for less than a millisecond and not beyond `deadline`, if somebody has waited for long. `board`
+  /// may be null.
+  Turn(std::shared_ptr<platform::SharedMemory> board, Deadline deadline);
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
   /// Withdraws what it has said.
