@@ -207,6 +207,7 @@ TEST_CASE("after opening anew on a full disk locks work, and much can be removed
     }
     CHECK(cache.expire() == 1);
     CHECK(cache.clear() == kValues);
+    CHECK(disk.free_bytes() == 0);
     cache.set("new", "v");
     check_healthy(cache);
   }

@@ -2,7 +2,6 @@
 //
 // Removing and counting many values, in steps short enough that other writers need not notice.
 #include <algorithm>
-#include <chrono>
 #include <optional>
 
 #include "dcache/error.hpp"
@@ -17,11 +16,8 @@ namespace dcache::store::sqlite {
 
 namespace {
 
-/// Rows looked at in one write transaction, at first and at most; but no more than it has time for, as
-/// other writers wait for it.
+/// Rows looked at in one write transaction: about 2 ms of work.
 constexpr std::int64_t kRowsAStep = 200;
-constexpr std::int64_t kFewestRows = 16;
-constexpr std::chrono::nanoseconds kStepTime = std::chrono::milliseconds(2);
 
 /// Between two of them: longer than any nap of a writer that waits, so that it gets in.
 constexpr auto kPauseBetweenSteps = std::chrono::microseconds(250);
@@ -29,12 +25,6 @@ constexpr auto kPauseBetweenSteps = std::chrono::microseconds(250);
 std::int64_t last_id(Connection& connection) {
   Statement newest = connection.use(Sql::last_id);
   return connection.step(newest, "find the newest value") ? newest.number(0) : 0;
-}
-
-/// How many rows the next step has time for, when so many took so long.
-std::int64_t rows_after(std::int64_t rows, std::chrono::nanoseconds took, std::int64_t most) {
-  const auto fitting = rows * kStepTime / std::max(took, std::chrono::nanoseconds(1));
-  return std::clamp(fitting, std::min(kFewestRows, most), most);
 }
 
 bool has_all(const std::string& packed, const std::vector<std::string>& wanted) {
@@ -87,34 +77,29 @@ std::uint64_t SqliteStore::in_steps(
     FunctionRef<Step(Connection&, Walk& walk, std::int64_t rows, std::uint64_t& removed)> step,
     const OnProgress& on_progress) {
   std::uint64_t removed = 0;
-  std::int64_t most = kRowsAStep;
-  std::int64_t rows = most;
+  std::int64_t rows = kRowsAStep;
   Walk walk;
   for (Step next = Step::more; next == Step::more;) {
     Walk ahead = walk;
     std::uint64_t count = 0;
-    std::chrono::nanoseconds took{};
     try {
       removing([&] {
         ahead = walk;
         count = 0;
         Write write(*this, deadline_from_now());
-        const auto start = std::chrono::steady_clock::now();
         write.changing();
         next = step(*write, ahead, rows, count);
         write.commit();
-        took = std::chrono::steady_clock::now() - start;
         if (!in_transaction()) checkpoint_early();
       });
     } catch (const Full&) {
       if (in_transaction() || rows == 1) throw;
-      rows = most = std::max<std::int64_t>(rows / 8, 1);
+      rows = std::max<std::int64_t>(rows / 8, 1);
       next = Step::more;
       continue;
     }
     walk = ahead;
     removed += count;
-    rows = rows_after(rows, took, most);
     if (on_progress) on_progress(removed, 0);
     // Who waits for the store naps between its tries: without a pause this would win every time.
     if (next == Step::more && !in_transaction()) platform::sleep_for(kPauseBetweenSteps);
