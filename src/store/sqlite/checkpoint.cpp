@@ -2,6 +2,8 @@
 #include "store/sqlite/checkpoint.hpp"
 
 #include <atomic>
+#include <memory>
+#include <utility>
 
 #include "board/layout.hpp"
 #include "dcache/error.hpp"
@@ -26,7 +28,7 @@ void SqliteStore::after_commit() {
   // After one that could not copy everything (a reader is in the way) let the log grow a little first.
   if (pages < kCheckpointPages && checkpoint_after_ != kCheckpointPages) {
     checkpoint_after_ = kCheckpointPages;
-    copied_at([](std::atomic<int>& copied) { copied.store(0, std::memory_order_relaxed); });
+    if (const auto copied = copied_at()) copied->store(0, std::memory_order_relaxed);
   }
   if (pages >= checkpoint_after_) call_for_checkpoint(pages);
 }
@@ -34,19 +36,20 @@ void SqliteStore::after_commit() {
 /// Whether another process has said that it copies the log, which was about as long then. If nobody has, they
 /// are told that this one does. A hint: who was killed at it leaves it to those who find the log longer.
 bool SqliteStore::others_copy(int pages) {
-  bool others = false;
-  copied_at([&](std::atomic<int>& copied) {
-    int seen = copied.load(std::memory_order_relaxed);
-    // A longer one was before the log began anew.
-    others = (seen <= pages && pages - seen < kCheckpointPages / 4) ||
-             !copied.compare_exchange_strong(seen, pages, std::memory_order_relaxed);
-  });
-  return others;
+  const auto copied = copied_at();
+  if (copied == nullptr) return false;
+  int seen = copied->load(std::memory_order_relaxed);
+  // A longer one was before the log began anew.
+  if (seen <= pages && pages - seen < kCheckpointPages / 4) return true;
+  return !copied->compare_exchange_strong(seen, pages, std::memory_order_relaxed);
 }
 
 /// The word in which it is said, if there is a board.
-void SqliteStore::copied_at(FunctionRef<void(std::atomic<int>& pages)> use) {
-  if (const auto memory = mapped_board()) use(memory->at<std::atomic<int>>(board::kCopiedAt));
+std::shared_ptr<std::atomic<int>> SqliteStore::copied_at() noexcept {
+  auto memory = mapped_board();
+  if (memory == nullptr) return nullptr;
+  auto& pages = memory->at<std::atomic<int>>(board::kCopiedAt);
+  return {std::move(memory), &pages};
 }
 
 /// One is run when the slot is free.

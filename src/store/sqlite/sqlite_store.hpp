@@ -161,7 +161,7 @@ class SqliteStore final : public Store {
   void after_commit();
   void call_for_checkpoint(int pages);
   bool others_copy(int pages);
-  void copied_at(FunctionRef<void(std::atomic<int>& pages)> use);
+  std::shared_ptr<std::atomic<int>> copied_at() noexcept;
   void checkpoint_early();
   void look_at_spare_sometimes();
   void cover(int pages);
