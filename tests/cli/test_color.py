@@ -35,9 +35,9 @@ def test_headings_and_states_on_a_terminal(dcache):
 
 
 def test_a_dead_holder_is_red(dcache):
-    holder = dcache.hold("k")
-    os.killpg(holder.pid, signal.SIGKILL)
-    holder.wait()
+    holder = dcache.hold("k", "-o")
+    holder.send_signal(signal.SIGKILL)
+    holder.wait(20)
     assert b"\x1b[31mdead\x1b[0m" in shown(dcache, "locks")
 
 

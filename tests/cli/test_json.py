@@ -149,7 +149,7 @@ def scene(dcache):
     yield "lock test", [ODD]
     yield "lock wait", ["-w", "0.01", ODD]
     yield "lock clear", ["other"]
-    dcache.start("lock", "run", "free", "--", "sh", "-c", "kill -9 $PPID").wait()
+    dcache.start("lock", "run", "-o", "free", "--", "sh", "-c", "kill -9 $PPID").wait()
     yield "lock clear", ["free"]
     os.killpg(holder.pid, signal.SIGKILL)
     waiter.wait()
