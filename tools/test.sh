@@ -60,9 +60,10 @@ suites() {
   rm -f "$dir/meson-logs/testlog.json"
   if configure "$dir" "$cc" "$cxx" "$@" && meson compile -C "$dir"; then
     builds+=("$dir")
-    # What passed and what failed is read from its log at the end.
-    if ! "${wrapper[@]}" meson test -C "$dir" --no-rebuild --num-processes "$at_a_time" --print-errorlogs \
-      --no-suite nightly "${test_options[@]}"; then
+    # What passed and what failed is read from its log at the end. Timeouts are for what hangs, not for what is
+    # slow on a machine with other work.
+    if ! "${wrapper[@]}" meson test -C "$dir" --no-rebuild --num-processes "$at_a_time" --timeout-multiplier 3 \
+      --print-errorlogs --no-suite nightly "${test_options[@]}"; then
       # A failure that the log does not show, such as an aborted run, counts too.
       if python3 tools/count_tests.py "$dir" >/dev/null; then
         failed=$((failed + 1))

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/sqlite/checkpoint.hpp"
 
+#include <sqlite3.h>
+
 #include <atomic>
 #include <csignal>
 #include <filesystem>
+#include <functional>
 
 #include "board/board.hpp"
 #include "board/layout.hpp"
+#include "store/sqlite/checkpointer.hpp"
 #include "support/check.hpp"
 #include "support/database.hpp"
+#include "support/hooked_vfs.hpp"
 #include "support/threads.hpp"
 #include "support/worker.hpp"
 
@@ -98,6 +103,43 @@ TEST_CASE_FIXTURE(OneCache, "a log that another one copies is left alone until i
   constexpr std::uint64_t kFrame = 2048 + 24;
   CHECK(longest > 2400 * kFrame);
   CHECK(longest < 2600 * kFrame);
+}
+
+TEST_CASE("writers are not kept out while the disk takes what was copied beside them") {
+  HookedVfs vfs;
+  OneCache one;
+  for (int i = 0; i < 500; ++i) one.cache.set("key" + std::to_string(i), std::string(600, 'v'));
+  const Options options;
+  std::atomic<int> in_use{0};
+  store::sqlite::Checkpointer checkpointer(one.path() + "/cache.db", options, in_use);
+  // Somebody writes again and again meanwhile, so that no copy beside others is a complete one.
+  Cache busy(one.path(), {.timeout = 0s});
+  int calls = 0;
+  int written = 0;
+  vfs.around_each_call([&] {
+    if (++calls % 10 != 0) return;
+    try {
+      busy.set("busy", std::to_string(++written));
+    } catch (const Timeout&) {
+      return;
+    }
+  });
+
+  Database other(one.path() + "/cache.db");
+  sqlite3_busy_timeout(other.handle(), 0);
+  int beside = 0;
+  int alone = 0;
+  vfs.before_database_sync([&](int writes) {
+    const bool shut = other.try_run("BEGIN IMMEDIATE") != SQLITE_OK;
+    if (!shut) other.run("ROLLBACK");
+    (shut ? alone : beside) += writes;
+  });
+  checkpointer.run(store::sqlite::Checkpointer::Haste::urgent);
+  vfs.before_database_sync(nullptr);
+  vfs.around_each_call(nullptr);
+  MESSAGE(beside << " pages synced beside others, " << alone << " while nobody could write");
+  CHECK(beside > 100);
+  CHECK(alone < 20);
 }
 
 TEST_CASE_FIXTURE(OneCache, "a cache that is kept open falls back to a log of 8 MiB") {

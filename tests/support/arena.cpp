@@ -74,8 +74,9 @@ void Arena::weigh(std::uint32_t member, std::uint32_t thread, std::uint64_t weig
   if (weight != 0 && is_overfull(own, capacity)) ++overlaps;
 }
 
-/// Two looks that are the same show who is inside at once. Of those whose end is not known yet, one that
-/// leaves was alive.
+/// Two looks that are the same show who is inside at once. The end of one of them may not be known yet: one
+/// that moves was alive, and the rest are waited for until they are known to be killed, or were too many
+/// without them. Several may wait here for each other.
 bool Arena::is_overfull(std::uint32_t own, std::uint64_t capacity) {
   using Seen = std::vector<std::pair<std::size_t, std::uint64_t>>;
   const auto look = [&] {
@@ -90,23 +91,22 @@ bool Arena::is_overfull(std::uint32_t own, std::uint64_t capacity) {
   for (Seen next = look(); next != seen; next = look()) seen = std::move(next);
   if (seen.size() > 1) ++together;
 
-  const auto weight_of = [](const Seen& all) {
-    std::uint64_t sum = 0;
-    for (const auto& [which, place] : all) sum += place % kWeights;
-    return sum;
-  };
-  if (weight_of(seen) <= capacity) return false;
+  std::vector<bool> alive(seen.size());
   const auto end = std::chrono::steady_clock::now() + kLongestStay;
-  std::erase_if(seen, [&](const auto& one) {
-    const auto& [which, place] = one;
-    while (overlaps == 0 && which != own && places[which] == place &&
-           std::chrono::steady_clock::now() < end) {
-      if (killed[which / kSharers]) return true;
-      std::this_thread::sleep_for(std::chrono::microseconds(100));
+  for (;;) {
+    std::uint64_t all = 0;
+    std::uint64_t surely = 0;
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+      const auto& [which, place] = seen[i];
+      if (which == own || places[which] != place) alive[i] = true;
+      if (!alive[i] && killed[which / kSharers]) continue;
+      all += place % kWeights;
+      if (alive[i]) surely += place % kWeights;
     }
-    return false;
-  });
-  return weight_of(seen) > capacity;
+    if (all <= capacity) return false;
+    if (surely > capacity || overlaps != 0 || std::chrono::steady_clock::now() >= end) return true;
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
 }
 
 void Arena::note_grant(std::uint64_t newest_before, std::uint64_t new_fence, bool owner_died) {

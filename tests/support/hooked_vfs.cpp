@@ -21,6 +21,7 @@ struct Hooks {
   std::function<void()> before;
   std::function<void()> amid;
   std::function<void()> around;
+  std::function<void(int)> before_sync;
   bool in_around = false;
   const sqlite3_file* checkpointed = nullptr;  ///< through which file `before` came by
   int ran = 0;
@@ -57,6 +58,8 @@ class Around {
 struct File {
   sqlite3_file base;
   sqlite3_file* real;
+  bool is_database;
+  int unsynced;  ///< writes
 };
 
 sqlite3_file* real(sqlite3_file* file) { return reinterpret_cast<File*>(file)->real; }
@@ -88,6 +91,8 @@ int x_unfetch(sqlite3_file* file, sqlite3_int64, void* page) {
 
 int x_open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out) {
   auto* mine = reinterpret_cast<File*>(file);
+  mine->is_database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
+  mine->unsynced = 0;
   const auto size = static_cast<std::size_t>(hooks().real->szOsFile);
   mine->real = new (::operator new(size)) sqlite3_file{};
   const int code = hooks().real->xOpen(hooks().real, name, mine->real, flags, out);
@@ -105,11 +110,15 @@ sqlite3_io_methods make_methods() {
   };
   m.xWrite = [](sqlite3_file* f, const void* from, int n, sqlite3_int64 at) {
     const Around around;
+    ++reinterpret_cast<File*>(f)->unsynced;
     return of(f).xWrite(real(f), from, n, at);
   };
   m.xTruncate = [](sqlite3_file* f, sqlite3_int64 size) { return of(f).xTruncate(real(f), size); };
   m.xSync = [](sqlite3_file* f, int flags) {
     const Around around;
+    auto& file = *reinterpret_cast<File*>(f);
+    const int ended = std::exchange(file.unsynced, 0);
+    if (file.is_database && hooks().before_sync) hooks().before_sync(ended);
     return of(f).xSync(real(f), flags);
   };
   m.xFileSize = [](sqlite3_file* f, sqlite3_int64* size) { return of(f).xFileSize(real(f), size); };
@@ -155,11 +164,13 @@ HookedVfs::HookedVfs() {
 HookedVfs::~HookedVfs() {
   sqlite3_vfs_unregister(&hooks().vfs);
   hooks().before = hooks().amid = hooks().around = nullptr;
+  hooks().before_sync = nullptr;
 }
 
 void HookedVfs::before_checkpoint(std::function<void()> hook) { hooks().before = std::move(hook); }
 void HookedVfs::amid_checkpoint(std::function<void()> hook) { hooks().amid = std::move(hook); }
 void HookedVfs::around_each_call(std::function<void()> hook) { hooks().around = std::move(hook); }
+void HookedVfs::before_database_sync(std::function<void(int)> hook) { hooks().before_sync = std::move(hook); }
 int HookedVfs::ran() const noexcept { return hooks().ran; }
 
 }  // namespace dcache::test

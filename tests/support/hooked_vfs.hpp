@@ -28,6 +28,10 @@ class HookedVfs {
   /// itself; on the thread that makes the call, which must be the only one. Null: no more.
   void around_each_call(std::function<void()> hook);
 
+  /// Runs `hook` before a database itself is brought to the disk, with how many writes to it that ends,
+  /// through the same open file. Null: no more.
+  void before_database_sync(std::function<void(int)> hook);
+
   /// How many hooks have run.
   [[nodiscard]] int ran() const noexcept;
 };

@@ -100,11 +100,22 @@ bool Checkpointer::copy() {
   return in_log == copied;
 }
 
+/// Waits until what was copied so far is on the disk.
+bool Checkpointer::sync_copied() noexcept {
+  const platform::MutexLock lock(mutex_);
+  if (copier_ == nullptr) return false;
+  sqlite3_file* file = nullptr;
+  return sqlite3_file_control(copier_->handle(), "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK &&
+         file->pMethods->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY) == SQLITE_OK;
+}
+
 void Checkpointer::run_now(Haste haste) noexcept {
   beside_others();
   if (haste <= Haste::due) return;
-  // What was written meanwhile, so that the moment without writers is short.
+  // What was written meanwhile, so that the moment without writers is short. SQLite brings the database to
+  // the disk when it has copied to the end of the log: then, if not before.
   beside_others();
+  if (!sync_copied()) return;
   alone(haste == Haste::urgent ? kPatience : std::chrono::nanoseconds());
 }
 

@@ -57,6 +57,7 @@ class Checkpointer {
 
  private:
   void run_now(Haste haste) noexcept;
+  bool sync_copied() noexcept;
   [[nodiscard]] bool start_thread() noexcept DCACHE_REQUIRES(thread_mutex_);
   void run_on_thread() noexcept;
   void open() DCACHE_REQUIRES(mutex_);
