@@ -88,12 +88,22 @@ struct Change {
   NewValue value = {};
 };
 
+/// Who acts: a session and, within it, a thread or a handle. Numbers of processes and threads are no
+/// identity: they are reused, and repeat across containers.
+struct Agent {
+  std::string session;
+  std::uint64_t agent = 0;
+  friend bool operator==(const Agent&, const Agent&) = default;
+};
+
 /// What a function given to `Store::update_record` wants done.
 struct RecordChange {
   enum class Kind { keep, put, erase };
   Kind kind = Kind::keep;
   std::string bytes = {};
   bool fence_used = false;  ///< the new fence is part of `bytes`; it will never be handed out again
+  /// To be woken as soon as it is done, before the store tidies up. Not owned.
+  std::span<const Agent> wake = {};
 };
 
 struct Record {

@@ -133,7 +133,6 @@ Changed change_record(Store& store, const detail::CacheState& state, std::string
         return change;
       },
       deadline);
-  wake_all(store, result);
   return changed;
 }
 
@@ -150,13 +149,11 @@ Changed renew_grant(Store& store, const detail::CacheState& state, std::string_v
 }
 
 RecordChange change_of(const Result& result) {
-  if (!result.changed) return {};
-  if (!result.record) return {.kind = RecordChange::Kind::erase, .fence_used = result.number_used};
-  return {.kind = RecordChange::Kind::put, .bytes = print(*result.record), .fence_used = result.number_used};
-}
-
-void wake_all(Store& store, const Result& result) noexcept {
-  for (const Agent& agent : result.wake) store.wake(agent.session, agent.agent);
+  RecordChange change{.fence_used = result.number_used, .wake = result.wake};
+  if (!result.changed) return change;
+  change.kind = result.record ? RecordChange::Kind::put : RecordChange::Kind::erase;
+  if (result.record) change.bytes = print(*result.record);
+  return change;
 }
 
 Duty duty(std::string key, std::function<Result(const std::optional<LockRecord>&, const World&)> event) {

@@ -64,10 +64,8 @@ Changed change_record(Store& store, const detail::CacheState& state, std::string
 Changed renew_grant(Store& store, const detail::CacheState& state, std::string_view key, const Agent& who,
                     std::uint64_t fence, Duration lease, Deadline deadline);
 
-/// How the store is told of a result.
+/// How the store is told of a result, which is to outlive that.
 RecordChange change_of(const Result& result);
-/// Wakes whose fate a stored result may have changed.
-void wake_all(Store& store, const Result& result) noexcept;
 
 /// An event that must come to be, sooner or later. A try returns whether it has, or never can (a damaged
 /// record, a cache that is gone).

@@ -25,7 +25,7 @@ using std::chrono::steady_clock;
 constexpr auto kStorePatience = std::chrono::seconds(1);
 
 /// So long it looks again at once before it takes a place in the queue.
-constexpr auto kSpin = std::chrono::microseconds(50);
+constexpr auto kSpin = std::chrono::microseconds(400);
 
 /// Most waits are over before this; only then is it worth having the holder watched.
 constexpr auto kFirstSleep = std::chrono::milliseconds(1);
@@ -225,8 +225,10 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::change(locking::Queue
 LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::read() {
   const std::optional<locking::LockRecord> record = locking::read_record(store_, lock_.key_, *lock_.state_);
   look_ = locking::look(record, wish_, locking::world_of(store_));
-  // Once for one who only tries: it does so many times a millisecond.
-  if (look_.wake && (wish_.ticket != 0 || tries_ == 0)) store_.wake(look_.wake->session, look_.wake->agent);
+  if (look_.wake && woken_for_ != look_.next) {
+    woken_for_ = look_.next;
+    store_.wake(look_.wake->session, look_.wake->agent);
+  }
   if (wish_.ticket != 0) return Step::go_on;
   if (const locking::Hold* const own = locking::find_hold(record, wish_.hold.who)) {
     if (lock_.of_threads()) {
@@ -248,11 +250,13 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::try_first() {
   return add() ? Step::held : try_again();
 }
 
-/// Most locks are held for microseconds: a few looks first. Counted in time, as one yield may take as long as
-/// a hundred grants. Only on a thread of its own.
+/// Most locks are held for microseconds: some looks first, as a place in the queue costs all others more than
+/// a look. Counted in time, as one yield may take as long as a hundred grants. Only on a thread of its own.
 LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::spin() {
   spinning_ = true;
-  while (sleeper_ == nullptr && steady_clock::now() - started_ < kSpin) {
+  // Not from when it asked first: that may have taken longer than this.
+  const auto end = steady_clock::now() + kSpin;
+  while (sleeper_ == nullptr && steady_clock::now() < end) {
     std::this_thread::yield();
     check_stop();
     if (const Step step = try_again(); step != Step::go_on) return step;

@@ -111,6 +111,9 @@ class LockHandle::Impl::Attempt {
   int slept_ = 0;
   Clock::time_point circle_look_ = Clock::time_point::max();
   locking::Look look_;  ///< what the record said when it was last seen
+  /// The end of the turn for which another one has been woken: once is enough, and may be this one's own
+  /// word.
+  std::optional<std::int64_t> woken_for_;
   std::shared_ptr<const void> may_watch_;
   locking::Watches watches_;  ///< of those whose end changes our fate
 };

@@ -91,7 +91,6 @@ Cleared clear_lock(Cache& cache, ByteView key, const ClearOptions& options) {
         return locking::change_of(result);
       },
       locking::deadline_after(state.options().timeout));
-  locking::wake_all(store, result);
   if (robbed) locking::log_event(state, LockEvent::Kind::cleared, key.view(), *options.fence, *robbed);
   return cleared;
 }

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "dcache/liveness.hpp"
+#include "dcache/store.hpp"
 
 namespace dcache::locking {
 
@@ -34,13 +35,7 @@ enum class Mode {
   permits,  ///< as many as the grant's count
 };
 
-/// Who acts: a session and, within it, a thread or a handle. Numbers of processes and threads are no
-/// identity: they are reused, and repeat across containers.
-struct Agent {
-  std::string session;
-  std::uint64_t agent = 0;
-  friend bool operator==(const Agent&, const Agent&) = default;
-};
+using dcache::Agent;
 
 /// One grant.
 struct Hold {

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "locks/waiting.hpp"
 
+#include <chrono>
+#include <thread>
+
+#include "board/board.hpp"
 #include "locks/access.hpp"
+#include "locks/record_json.hpp"
 #include "support/check.hpp"
 
 using namespace dcache::locking;
@@ -70,4 +75,34 @@ TEST_CASE("seconds are told as people say them") {
   CHECK(seconds_text(1h) == "3600");
   CHECK(seconds_text(0s) == "0.00");
   CHECK(seconds_text(forever) == "forever");
+}
+
+TEST_CASE_FIXTURE(OneCache,
+                  "who waits for another one's turn wakes that one once, even where they share a word") {
+  using Slot = board::Board::Slot;
+  Store& store = cache.state()->store();
+  SyncLock lock(cache, "k");
+  lock.lock();
+  const Agent waiter{lock.holder()->session, lock.holder()->agent};
+  lock.unlock();
+  const Slot word = board::Board::slot_of(waiter.session, waiter.agent);
+  Agent sleeper{waiter.session, waiter.agent + 2};
+  while (board::Board::slot_of(sleeper.session, sleeper.agent) != word) sleeper.agent += 2;
+
+  constexpr auto kTurnOfTest = 200ms;
+  const std::int64_t now = boottime_us();
+  LockRecord record;
+  record.waiters = {{.ticket = 1, .owner = "1-1", .who = sleeper, .since = now, .fair = true}};
+  record.turn = Turn{.ticket = 1, .until = now + std::chrono::microseconds(kTurnOfTest).count()};
+  store.update_record(
+      Space::locks, "k",
+      [&](const std::string*, std::uint64_t) {
+        return RecordChange{.kind = RecordChange::Kind::put, .bytes = print(record)};
+      },
+      kNoDeadline);
+  const std::uint32_t before = store.wake_word(waiter.agent).value();
+  CHECK_FALSE(lock.try_lock_for(kTurnOfTest / 2));
+  const std::uint32_t moved = store.wake_word(waiter.agent).value() - before;
+  CHECK(moved >= 1);
+  CHECK(moved < 10);
 }

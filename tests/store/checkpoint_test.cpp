@@ -7,6 +7,8 @@
 #include <csignal>
 #include <filesystem>
 #include <functional>
+#include <utility>
+#include <vector>
 
 #include "board/board.hpp"
 #include "board/layout.hpp"
@@ -20,6 +22,8 @@
 namespace {
 
 constexpr std::uint64_t kMebibyte = 1 << 20;
+/// A page in the log.
+constexpr std::uint64_t kFrame = 2048 + 24;
 
 std::uint64_t log_bytes(const std::string& path) {
   return std::filesystem::file_size(std::filesystem::path(path) / "cache.db-wal");
@@ -100,7 +104,6 @@ TEST_CASE_FIXTURE(OneCache, "a log that another one copies is left alone until i
     longest = log_bytes(path());
     cache.set("key" + std::to_string(i), std::string(600, 'v'));
   }
-  constexpr std::uint64_t kFrame = 2048 + 24;
   CHECK(longest > 2400 * kFrame);
   CHECK(longest < 2600 * kFrame);
 }
@@ -140,6 +143,34 @@ TEST_CASE("writers are not kept out while the disk takes what was copied beside 
   MESSAGE(beside << " pages synced beside others, " << alone << " while nobody could write");
   CHECK(beside > 100);
   CHECK(alone < 20);
+}
+
+TEST_CASE("who is woken by a change of a record does not wait for the checkpoint behind it") {
+  HookedVfs vfs;
+  OneCache one;
+  Store& store = one.cache.state()->store();
+  const std::vector<Agent> wake{{store.session(), 2}};
+  const auto word = store.wake_word(2);
+  bool synced = false;
+  bool woken = false;
+  vfs.before_database_sync([&](int) {
+    if (!std::exchange(synced, true)) woken = store.wake_word(2) != word;
+  });
+  for (int i = 0; i < 5000 && !synced; ++i) {
+    // Nobody is to be woken before the change that makes the log long enough.
+    const bool last = log_bytes(one.path()) > 1990 * kFrame;
+    store.update_record(
+        Space::locks, "k" + std::to_string(i),
+        [&](const std::string*, std::uint64_t) {
+          RecordChange change{.kind = RecordChange::Kind::put, .bytes = std::string(600, 'v')};
+          if (last) change.wake = wake;
+          return change;
+        },
+        kNoDeadline);
+  }
+  vfs.before_database_sync(nullptr);
+  CHECK(synced);
+  CHECK(woken);
 }
 
 TEST_CASE_FIXTURE(OneCache, "a cache that is kept open falls back to a log of 8 MiB") {

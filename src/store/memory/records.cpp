@@ -78,14 +78,16 @@ void MemoryStore::update_record(Space space, std::string_view key,
   const std::string* const old = rows.seen(key, View::writer);
   const std::uint64_t fence = next_fence();
   RecordChange change = f(old, fence);
-  if (change.kind == RecordChange::Kind::keep) return;
-  const bool put = change.kind == RecordChange::Kind::put;
-  step.changing();
-  if (put || old != nullptr) {
-    write(rows, key, put ? std::optional(std::move(change.bytes)) : std::nullopt);
+  if (change.kind != RecordChange::Kind::keep) {
+    const bool put = change.kind == RecordChange::Kind::put;
+    step.changing();
+    if (put || old != nullptr) {
+      write(rows, key, put ? std::optional(std::move(change.bytes)) : std::nullopt);
+    }
+    if (change.fence_used) last_fence_ = fence;
+    step.commit();
   }
-  if (change.fence_used) last_fence_ = fence;
-  step.commit();
+  for (const Agent& agent : change.wake) wake(agent.session, agent.agent);
 }
 
 std::vector<Record> MemoryStore::records(Space space, const std::optional<std::string>& after,

@@ -99,17 +99,19 @@ void SqliteStore::update_record_once(Space space, std::string_view key,
           if (write->step(get.bind(1, number(space)).bind(2, key), "read a record")) old = get.bytes(0);
         }
         const RecordChange change = f(old ? &*old : nullptr, fences->last);
-        if (change.kind == RecordChange::Kind::keep) return;
-        write.changing();
-        {
-          const bool put = change.kind == RecordChange::Kind::put;
-          Statement statement = write->use(put ? Sql::record_put : Sql::record_erase);
-          statement.bind(1, number(space)).bind(2, key);
-          if (put) statement.bind(3, change.bytes);
-          write->run(statement, "change a record");
+        if (change.kind != RecordChange::Kind::keep) {
+          write.changing();
+          {
+            const bool put = change.kind == RecordChange::Kind::put;
+            Statement statement = write->use(put ? Sql::record_put : Sql::record_erase);
+            statement.bind(1, number(space)).bind(2, key);
+            if (put) statement.bind(3, change.bytes);
+            write->run(statement, "change a record");
+          }
+          if (change.fence_used) write_fences(*write, *fences);
+          write.commit();
         }
-        if (change.fence_used) write_fences(*write, *fences);
-        write.commit();
+        for (const Agent& agent : change.wake) wake(agent.session, agent.agent);
         return;
       }
     }
