@@ -193,22 +193,24 @@ TEST_CASE_FIXTURE(Life, "watching, letting go and dying at the same time wake wh
 }
 
 TEST_SUITE("process") {
-  TEST_CASE_FIXTURE(OneCache, "a killed process wakes all agents that watch it, at once") {
+  TEST_CASE_FIXTURE(OneCache, "a killed process wakes all agents that watch it, and who sleeps for all handles") {
     Store& store = store_of(cache);
     Other other(path());
-    const auto first = store.wake_word(1);
-    const auto second = store.wake_word(2);
-    REQUIRE(first.has_value());
-    const auto watch = store.watch(other.session, 1);
+    const auto handle = store.wake_word(3);
+    const auto any_handle = store.wake_word(kAnyHandle);
+    const auto thread = store.wake_word(2);
+    REQUIRE(handle.has_value());
+    const auto watch = store.watch(other.session, 3);
     const auto same = store.watch(other.session, 2);
     REQUIRE(watch != nullptr);
     REQUIRE(same != nullptr);
     // Stopped is not dead.
     other.worker.signal(SIGSTOP);
-    CHECK_FALSE(woken(store, 1, first, 50ms));
+    CHECK_FALSE(woken(store, 3, handle, 50ms));
     other.worker.kill();
-    CHECK(woken(store, 1, first));
-    CHECK(woken(store, 2, second));
+    CHECK(woken(store, 3, handle));
+    CHECK(woken(store, 2, thread));
+    CHECK(woken(store, kAnyHandle, any_handle));
     CHECK(store.alive(other.session) == Liveness::dead);
   }
 
