@@ -255,7 +255,7 @@ LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::try_first() {
 LockHandle::Impl::Attempt::Step LockHandle::Impl::Attempt::spin() {
   spinning_ = true;
   // Not from when it asked first: that may have taken longer than this.
-  const auto end = steady_clock::now() + kSpin;
+  const auto end = std::min<Deadline>(deadline_, steady_clock::now() + kSpin);
   while (sleeper_ == nullptr && steady_clock::now() < end) {
     std::this_thread::yield();
     check_stop();
