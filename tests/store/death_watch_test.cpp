@@ -193,7 +193,8 @@ TEST_CASE_FIXTURE(Life, "watching, letting go and dying at the same time wake wh
 }
 
 TEST_SUITE("process") {
-  TEST_CASE_FIXTURE(OneCache, "a killed process wakes all agents that watch it, and who sleeps for all handles") {
+  TEST_CASE_FIXTURE(OneCache,
+                    "a killed process wakes all agents that watch it, and who sleeps for all handles") {
     Store& store = store_of(cache);
     Other other(path());
     const auto handle = store.wake_word(3);
