@@ -14,9 +14,9 @@ int main(int argc, char** argv) {
 
   // The same lock taken twice: the second one has to wait until the lease of the first is over.
   dcache::SyncLock first{cache, "two-tasks", {.lease = 2s}};
+  const auto start = std::chrono::steady_clock::now();
   first.lock();
   dcache::SyncLock second{cache, "two-tasks", {.timeout = 4s}};
-  const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < 4; ++i) {
     if (!second.try_lock()) std::cout << "is already locked!\n";
   }
