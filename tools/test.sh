@@ -60,10 +60,9 @@ suites() {
   rm -f "$dir/meson-logs/testlog.json"
   if configure "$dir" "$cc" "$cxx" "$@" && meson compile -C "$dir"; then
     builds+=("$dir")
-    # What passed and what failed is read from its log at the end. Timeouts are for what hangs, not for what is
-    # slow on a machine with other work.
-    if ! "${wrapper[@]}" meson test -C "$dir" --no-rebuild --num-processes "$at_a_time" --timeout-multiplier 3 \
-      --print-errorlogs --no-suite nightly "${test_options[@]}"; then
+    # What passed and what failed is read from its log at the end.
+    if ! "${wrapper[@]}" meson test -C "$dir" --no-rebuild --num-processes "$at_a_time" --print-errorlogs \
+      --no-suite nightly "${test_options[@]}"; then
       # A failure that the log does not show, such as an aborted run, counts too.
       if python3 tools/count_tests.py "$dir" >/dev/null; then
         failed=$((failed + 1))
@@ -93,6 +92,8 @@ ccache=
 if command -v ccache >/dev/null; then
   ccache='ccache '
 fi
+# Timeouts are for what hangs, not for what is slow on a machine with other work.
+gcc_tests='--timeout-multiplier 3'
 sanitizer_tests='--no-suite gcc-only --timeout-multiplier 4'
 # Several files compiled as one take a third of the time, and lines are all that is wanted of debug information.
 sanitizer_setup=(-Dwerror=true -Doptimization=1 -Ddebug=false -Dcpp_args=-gline-tables-only -Dunity=on -Dunity_size=12
@@ -113,7 +114,7 @@ for name in "$@"; do
       unset DCACHE_TEST_FACTOR
       at_a_time=3 # many wait for most of their time
       # The library and the command a file at a time, so that each is seen to include what it needs.
-      suites gcc "${ccache}gcc" "${ccache}g++" '' -Dwerror=true -Ddebug=false
+      suites gcc "${ccache}gcc" "${ccache}g++" "$gcc_tests" -Dwerror=true -Ddebug=false
       ;;
     asan | tsan)
       # clang 14's sanitizers cannot place their shadow memory under the strongest address randomisation.

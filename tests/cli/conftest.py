@@ -87,6 +87,12 @@ class Dcache:
             process.communicate()
 
 
+def kill(process):
+    """Kills `dcache` itself and not its command, which may keep a lock (not with -o)."""
+    process.send_signal(signal.SIGKILL)
+    process.wait(20)
+
+
 def wait_until(condition, limit=20):
     end = time.monotonic() + limit
     while not condition():

@@ -3,12 +3,11 @@
 import os
 import pty
 import re
-import signal
 import subprocess
 
 import pytest
 
-from conftest import BINARY, LIMIT, Terminal
+from conftest import BINARY, LIMIT, Terminal, kill
 
 CODE = re.compile(rb"\x1b\[[0-9;]*m")
 XTERM = {"TERM": "xterm", "NO_COLOR": ""}
@@ -36,8 +35,7 @@ def test_headings_and_states_on_a_terminal(dcache):
 
 def test_a_dead_holder_is_red(dcache):
     holder = dcache.hold("k", "-o")
-    holder.send_signal(signal.SIGKILL)
-    holder.wait(20)
+    kill(holder)
     assert b"\x1b[31mdead\x1b[0m" in shown(dcache, "locks")
 
 

@@ -4,15 +4,14 @@ import signal
 
 import pytest
 
-from conftest import Terminal, wait_until
+from conftest import Terminal, kill, wait_until
 
 
 @pytest.fixture
 def mixed(dcache):
     """Locks: `dead` and `over` stale, `live` and `kept` held; `dead` and `live` are tagged."""
     dead = dcache.hold("dead", "-o", "--tag", "t")
-    dead.send_signal(signal.SIGKILL)
-    dead.wait(20)
+    kill(dead)
     dcache("lock", "acquire", "over", "--lease", "1ms")
     dcache("lock", "acquire", "kept", "--lease", "1h")
     dcache.hold("live", "--tag", "t", "--label", "nightly")
@@ -70,8 +69,7 @@ def test_all_asks_on_a_terminal(mixed, answer, left):
 
 def test_shared_holders_are_cleared_one_by_one(dcache):
     first, second = dcache.hold("k", "-s", "-o"), dcache.hold("k", "-s", "-o")
-    first.send_signal(signal.SIGKILL)
-    first.wait(20)
+    kill(first)
     assert dcache("lock", "clear", "--stale").code == 0
     assert [lock["pid"] for lock in dcache("locks", "--json").lines()] == [second.pid]
 

@@ -6,12 +6,7 @@ import time
 
 import pytest
 
-from conftest import Terminal, wait_until
-
-
-def kill(process):
-    process.send_signal(signal.SIGKILL)
-    process.wait(20)
+from conftest import Terminal, kill, wait_until
 
 
 def test_the_command_of_a_killed_dcache_keeps_the_lock_until_it_ends(dcache):

@@ -3,11 +3,12 @@
 import signal
 import time
 
+from conftest import kill
+
 
 def take_from_the_dead(dcache, key):
     holder = dcache.hold(key, "-o")
-    holder.send_signal(signal.SIGKILL)
-    holder.wait(20)
+    kill(holder)
     assert dcache("lock", "run", key, "--", "true").code == 0
     return holder
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from conftest import Terminal, wait_until
+from conftest import Terminal, kill, wait_until
 
 
 def wait_for(dcache, key):
@@ -19,11 +19,6 @@ def wait_for(dcache, key):
 
 def waiters(dcache, key):
     return dcache("locks", key, "--json").lines()[0]["waiters"]
-
-
-def kill(process):
-    process.send_signal(signal.SIGKILL)
-    process.wait(20)
 
 
 def test_show_tells_all_of_a_holder(dcache):

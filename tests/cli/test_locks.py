@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """lock ls, and lock clear of one lock."""
 import os
-import signal
 import sqlite3
 import time
 
 import pytest
 
-from conftest import wait_until
+from conftest import kill, wait_until
 
 
 def test_locks_shows_who_holds_what(dcache):
@@ -58,8 +57,7 @@ def test_a_lease_is_shown(dcache):
 
 def test_a_dead_holder_is_shown_and_cleared(dcache):
     holder = dcache.hold("k", "-o")
-    holder.send_signal(signal.SIGKILL)
-    holder.wait(20)
+    kill(holder)
     lock = dcache("locks", "--json").json()
     assert lock["state"] == "dead" and lock["command"] is None
     assert dcache("lock", "clear", "k", "--json").json() == {"key": "k", "result": "cleared"}
@@ -101,8 +99,7 @@ def test_an_expired_lease_is_lost_when_somebody_took_it(dcache):
 
 def test_a_damaged_record_is_65_and_force_removes_it(dcache):
     holder = dcache.hold("k", "-o")
-    holder.send_signal(signal.SIGKILL)
-    holder.wait(20)
+    kill(holder)
     database = sqlite3.connect(dcache.dir / "cache.db")
     table, column = next(
         (table, column[1])

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """--plain: what scripts cut apart. Columns, escapes and numbers stay as they are."""
 import re
-import signal
 import subprocess
 import time
 
 import pytest
+
+from conftest import kill
 
 LISTINGS = {"ls": "key size format tags stored age expires left",
             "tags": "tag entries",
@@ -128,8 +129,7 @@ def test_columns_can_be_chosen_where_a_verb_has_it(dcache):
 def test_many_cleared_locks_are_a_line_each(dcache):
     for key in ["a", "b"]:
         holder = dcache.hold(key, "-o")
-        holder.send_signal(signal.SIGKILL)
-        holder.wait(20)
+        kill(holder)
     assert rows(dcache("lock", "clear", "--stale", "--plain")) == [["a", "cleared"], ["b", "cleared"]]
     assert dcache("lock", "clear", "c", "--plain").out == b"c\tabsent\n"
 

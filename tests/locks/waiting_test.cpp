@@ -79,13 +79,12 @@ TEST_CASE("seconds are told as people say them") {
 
 TEST_CASE_FIXTURE(OneCache,
                   "who waits for another one's turn wakes that one once, even where they share a word") {
-  using Slot = board::Board::Slot;
   Store& store = cache.state()->store();
   SyncLock lock(cache, "k");
   lock.lock();
   const Agent waiter{lock.holder()->session, lock.holder()->agent};
   lock.unlock();
-  const Slot word = board::Board::slot_of(waiter.session, waiter.agent);
+  const auto word = board::Board::slot_of(waiter.session, waiter.agent);
   Agent sleeper{waiter.session, waiter.agent + 2};
   while (board::Board::slot_of(sleeper.session, sleeper.agent) != word) sleeper.agent += 2;
 

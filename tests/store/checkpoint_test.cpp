@@ -158,7 +158,7 @@ TEST_CASE("who is woken by a change of a record does not wait for the checkpoint
   });
   for (int i = 0; i < 5000 && !synced; ++i) {
     // Nobody is to be woken before the change that makes the log long enough.
-    const bool last = log_bytes(one.path()) > 1990 * kFrame;
+    const bool last = log_bytes(one.path()) > (store::sqlite::kCheckpointPages - 10) * kFrame;
     store.update_record(
         Space::locks, "k" + std::to_string(i),
         [&](const std::string*, std::uint64_t) {

@@ -11,6 +11,14 @@ namespace {
 
 std::int64_t number(Space space) noexcept { return static_cast<std::int64_t>(space); }
 
+void put_or_erase(Connection& connection, Space space, std::string_view key, const RecordChange& change) {
+  const bool put = change.kind == RecordChange::Kind::put;
+  Statement statement = connection.use(put ? Sql::record_put : Sql::record_erase);
+  statement.bind(1, number(space)).bind(2, key);
+  if (put) statement.bind(3, change.bytes);
+  connection.run(statement, "change a record");
+}
+
 /// The first key behind `after` in byte order.
 std::string behind(const std::optional<std::string>& after) { return after ? *after + '\0' : std::string(); }
 
@@ -101,13 +109,7 @@ void SqliteStore::update_record_once(Space space, std::string_view key,
         const RecordChange change = f(old ? &*old : nullptr, fences->last);
         if (change.kind != RecordChange::Kind::keep) {
           write.changing();
-          {
-            const bool put = change.kind == RecordChange::Kind::put;
-            Statement statement = write->use(put ? Sql::record_put : Sql::record_erase);
-            statement.bind(1, number(space)).bind(2, key);
-            if (put) statement.bind(3, change.bytes);
-            write->run(statement, "change a record");
-          }
+          put_or_erase(*write, space, key, change);
           if (change.fence_used) write_fences(*write, *fences);
           write.commit();
         }
