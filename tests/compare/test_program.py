@@ -134,31 +134,58 @@ def test_one_slow_call_in_twenty_is_in_the_tail_and_not_in_the_middle(tmp_path):
     assert hot["p50_us"] < 2000 <= hot["p99_us"] <= hot["p999_us"]
 
 
+class Worker:
+    """What measures one peer, told what to do by hand."""
+
+    def __init__(self, directory, *command, **environment):
+        self.process = subprocess.Popen([*command], env=dict(os.environ, **environment), stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        self.guarded = directory / "guarded"
+        self.guarded.write_bytes(bytes(8))
+        assert "version" in json.loads(self.process.stdout.readline())
+
+    def __enter__(self):
+        self.process.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.process.__exit__(*error)
+
+    def ask(self, work, seconds=5):
+        job = {"work": work, "entries": 200, "value": 128, "calls": 200, "seconds": seconds, "seed": 1, "begin": 0,
+               "hold": 0, "guarded": str(self.guarded)}
+        self.process.stdin.write(json.dumps(job) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+@pytest.mark.parametrize("work", ["mixed", "locks"])
+@pytest.mark.parametrize("peer", ["sqlite", "diskcache"])
+def test_a_period_is_not_over_before_a_call_has_come_to_its_end(tmp_path, peer, work):
+    command = [PROGRAM, "--serve", "sqlite", "--dir", str(tmp_path)]
+    if peer == "diskcache":
+        command = [sys.executable, str(SCRIPT), str(tmp_path)]
+    with Worker(tmp_path, *command, PYTHONPATH=str(FAKE), FAKE_FAULT="none") as worker:
+        assert worker.ask("prepare") == {"series": []}
+        (series,) = worker.ask(work, seconds=0)["series"]
+        assert series["calls"] == 1
+        assert series["wall"] > 0
+
+
 @pytest.mark.parametrize("change, why", [
     ("UPDATE entries SET value = (SELECT value FROM entries LIMIT 1)", "not the value of user:"),
     ("UPDATE entries SET value = substr(value, 1, 100)", "not the value of user:"),
     ("DELETE FROM entries", "no value for user:"),
 ])
 def test_values_that_are_not_what_was_stored_are_noticed(tmp_path, change, why):
-    worker = subprocess.Popen([PROGRAM, "--serve", "sqlite", "--dir", str(tmp_path)], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE, text=True)
-
-    def ask(work):
-        job = {"work": work, "entries": 200, "value": 128, "calls": 200, "seconds": 5, "seed": 1, "begin": 0, "hold": 0,
-               "guarded": ""}
-        worker.stdin.write(json.dumps(job) + "\n")
-        worker.stdin.flush()
-        return json.loads(worker.stdout.readline())
-
-    with worker:
-        assert "version" in json.loads(worker.stdout.readline())
-        assert ask("prepare") == {"series": []}
-        assert ask("ycsb c")["series"][0]["calls"] == 200
+    with Worker(tmp_path, PROGRAM, "--serve", "sqlite", "--dir", str(tmp_path)) as worker:
+        assert worker.ask("prepare") == {"series": []}
+        assert worker.ask("ycsb c")["series"][0]["calls"] == 200
         database = sqlite3.connect(tmp_path / "raw.db")
         database.execute(change)
         database.commit()
         database.close()
-        assert why in ask("ycsb c")["error"]
+        assert why in worker.ask("ycsb c")["error"]
 
 
 def test_what_it_does_not_know_it_refuses(tmp_path):

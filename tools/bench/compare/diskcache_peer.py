@@ -357,7 +357,7 @@ class Workshop:
         series = Series("mixed 90/9/1")
         begin, end = self.period(job)
         last, i = now_ns(), 0
-        while last < end:
+        while last < end or not series.times:
             number, key = keys[i]
             if choices[i] < 0.9:
                 found = self.cache.get(key)
@@ -368,17 +368,17 @@ class Workshop:
             else:
                 self.cache.delete(key)
             now = now_ns()
-            if last >= begin:
+            if now >= begin:
                 series.times.append(max(now - last - self.clock, 0))
             last, i = now, (i + 1) % STEPS
-        series.wall = end - begin
+        series.wall = max(last, end) - begin
         return [series]
 
     def locks(self, job):
         series = Series("one lock")
         with open(job["guarded"], "r+b") as file, mmap.mmap(file.fileno(), 8) as guarded:
             begin, end = self.period(job)
-            while (asked := now_ns()) < end:
+            while (asked := now_ns()) < end or not series.times:
                 self.lock.acquire()
                 granted = now_ns()
                 (seen,) = struct.unpack_from("<Q", guarded)
@@ -387,9 +387,9 @@ class Workshop:
                 struct.pack_into("<Q", guarded, 0, seen + 1)
                 self.lock.release()
                 series.guarded += 1
-                if asked >= begin:
+                if granted >= begin:
                     series.times.append(granted - asked)
-        series.wall = end - begin
+        series.wall = max(asked, end) - begin
         return [series]
 
 
