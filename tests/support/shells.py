@@ -152,7 +152,9 @@ class Fish(Shell):
         config = self.folder / "config" / "fish"
         config.mkdir(parents=True, exist_ok=True)
         (config / "config.fish").write_text(self.setup)
-        self.env["XDG_CONFIG_HOME"] = str(self.folder / "config")
+        # Else it reads all manual pages of the machine behind everybody's back, for minutes.
+        (self.folder / "data" / "fish" / "generated_completions").mkdir(parents=True, exist_ok=True)
+        self.env.update(XDG_CONFIG_HOME=str(self.folder / "config"), XDG_DATA_HOME=str(self.folder / "data"))
         return ["fish", "-i"]
 
 
