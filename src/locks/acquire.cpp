@@ -25,7 +25,7 @@ using std::chrono::steady_clock;
 constexpr auto kStorePatience = std::chrono::seconds(1);
 
 /// So long it looks again at once before it takes a place in the queue.
-constexpr auto kSpin = std::chrono::microseconds(400);
+constexpr auto kSpin = std::chrono::milliseconds(2);
 
 /// Most waits are over before this; only then is it worth having the holder watched.
 constexpr auto kFirstSleep = std::chrono::milliseconds(1);
