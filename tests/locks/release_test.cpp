@@ -41,7 +41,7 @@ TEST_CASE_FIXTURE(OneCache, "another handle's release is not_owner, and the hold
 
 TEST_CASE_FIXTURE(OneCache,
                   "a lease that is over lets the next one in, and the first one's release says lost") {
-  SyncLock first(cache, "k", {.lease = 300ms});
+  SyncLock first(cache, "k", {.lease = 1s});
   SyncLock second(cache, "k");
   first.lock();
   const std::uint64_t first_fence = first.fence();
@@ -228,13 +228,13 @@ TEST_CASE_FIXTURE(OneCache,
       cache.transact([&](Transaction& transaction) {
         transaction.set("keeps", "the store");
         writing.set_value();
-        std::this_thread::sleep_for(700ms);
+        std::this_thread::sleep_for(1300ms);
       });
     });
     writing.get_future().wait();
     return busy;
   };
-  SyncLock lock(cache, "k", {.lease = 500ms});
+  SyncLock lock(cache, "k", {.lease = 1s});
   {
     const auto busy = keep_busy();
     lock.lock();

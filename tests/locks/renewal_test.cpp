@@ -24,28 +24,28 @@ bool soon(F f) {
 
 TEST_CASE_FIXTURE(OneCache, "a lease that is renewed does not end while its holder runs") {
   std::atomic<int> told = 0;
-  const LockOptions options{.lease = 600ms, .renew = true, .on_lost = [&](const auto&, auto) { ++told; }};
+  const LockOptions options{.lease = 1s, .renew = true, .on_lost = [&](const auto&, auto) { ++told; }};
   SyncLock lock(cache, "k", options);
   SyncLock other(cache, "k");
   lock.lock();
   CHECK(threads_that_take(SIGTERM) == 1);
-  CHECK_FALSE(other.try_lock_for(1500ms));
+  CHECK_FALSE(other.try_lock_for(2200ms));
   CHECK(lock.owned());
   CHECK_FALSE(lock.lost());
   CHECK(lock.release() == Release::released);
   CHECK(other.try_lock());
-  std::this_thread::sleep_for(650ms);
+  std::this_thread::sleep_for(1100ms);
   CHECK(told == 0);
 }
 
 TEST_CASE_FIXTURE(OneCache, "many leases are renewed, each until it is given back") {
   std::vector<std::unique_ptr<SyncLock>> all;
   for (int i = 0; i < 20; ++i) {
-    all.push_back(std::make_unique<SyncLock>(
-        cache, "k" + std::to_string(i), LockOptions{.lease = Duration(600ms + i * 10ms), .renew = true}));
+    all.push_back(std::make_unique<SyncLock>(cache, "k" + std::to_string(i),
+                                             LockOptions{.lease = Duration(1s + i * 10ms), .renew = true}));
     all.back()->lock();
   }
-  std::this_thread::sleep_for(1500ms);
+  std::this_thread::sleep_for(2200ms);
   for (std::size_t i = 0; i < all.size(); ++i) {
     CHECK(all[i]->owned());
     if (i % 2 == 0) {
@@ -145,27 +145,27 @@ TEST_CASE_FIXTURE(
     OneCache, "a re-entrant lock is renewed until its last level, and an upgraded one under its new fence") {
   std::atomic<int> told = 0;
   const auto tell = [&](const auto&, auto) { ++told; };
-  SyncRLock lock(cache, "k", {.lease = 600ms, .renew = true, .on_lost = tell});
+  SyncRLock lock(cache, "k", {.lease = 1s, .renew = true, .on_lost = tell});
   lock.lock();
   lock.lock();
   lock.unlock();
-  SyncRWLock readers(cache, "r", {.lease = 600ms, .renew = true, .on_lost = tell});
+  SyncRWLock readers(cache, "r", {.lease = 1s, .renew = true, .on_lost = tell});
   readers.lock_shared();
   CHECK(readers.try_upgrade());
-  std::this_thread::sleep_for(1500ms);
+  std::this_thread::sleep_for(2200ms);
   CHECK(lock.owned());
   CHECK(readers.owned());
   lock.unlock();
   readers.unlock();
   CHECK(locks(cache).empty());
-  std::this_thread::sleep_for(650ms);
+  std::this_thread::sleep_for(1100ms);
   CHECK(told == 0);
 }
 
 TEST_CASE_FIXTURE(OneCache, "a kept grant is renewed while its holder has it, and then left to its lease") {
-  SyncLock lock(cache, "k", {.lease = 600ms, .renew = true, .keep = true});
+  SyncLock lock(cache, "k", {.lease = 1s, .renew = true, .keep = true});
   lock.lock();
-  std::this_thread::sleep_for(1500ms);
+  std::this_thread::sleep_for(2200ms);
   CHECK(lock.owned());
   lock.unlock();
   SyncLock other(cache, "k");
@@ -182,9 +182,9 @@ TEST_SUITE("process") {
                     "a holder that is stopped past its lease loses it, is told, and keeps nobody out") {
     Worker worker({"shell", path()});
     REQUIRE(worker.line() == "ready");
-    REQUIRE(worker.ask("lock k 200 renew").starts_with("held "));
+    REQUIRE(worker.ask("lock k 1000 renew").starts_with("held "));
     SyncLock lock(cache, "k");
-    CHECK_FALSE(lock.try_lock_for(600ms));
+    CHECK_FALSE(lock.try_lock_for(2200ms));
     worker.signal(SIGSTOP);
     CHECK(lock.try_lock_for(20s));
     worker.signal(SIGCONT);
