@@ -22,10 +22,12 @@ namespace dcache::board {
   return policy == Policy::sieve || policy == Policy::lru || policy == Policy::lfu;
 }
 
-// LRU and LFU choose from a sample: some runs of neighbours, each from a place at random. From one run alone
-// something would have to go although all of it is in use.
-inline constexpr int kRunsASample = 4;
-inline constexpr int kPlacesARun = 8;
+// LRU and LFU choose from a sample: some runs of neighbours. From one run alone something would have to go
+// although all of it is in use. The first run is the next behind the hand, so that each entry has its turn;
+// the others begin at random places. Those alone would hardly ever meet what was stored before a long pause,
+// where places are by the clock.
+inline constexpr std::size_t kRunsASample = 4;
+inline constexpr std::size_t kPlacesARun = 8;
 /// From `first` on and before `last`; places by the clock begin far from 0.
 [[nodiscard]] std::uint64_t random_place(std::uint64_t first, std::uint64_t last) noexcept;
 
@@ -33,7 +35,7 @@ class Visits {
  public:
   /// What is kept besides the slots; zeros to begin with, as the slots.
   struct Shared {
-    std::atomic<std::uint64_t> hand{0};    ///< of SIEVE: the place that it has come to
+    std::atomic<std::uint64_t> hand{0};    ///< the place that the search for victims has come to
     std::atomic<std::uint64_t> stored{0};  ///< how many entries were stored: the clock
   };
 

@@ -90,6 +90,14 @@ ENGINE_TEST("lru keeps what was read of late") {
   CHECK(left_of(cache, "used", 50) <= 15);
 }
 
+ENGINE_TEST("lru finds what is old although nothing was stored for long behind it") {
+  limit_to(cache, Policy::lru);
+  fill(cache, "used", 0, 50);
+  std::this_thread::sleep_for(2s);
+  fill(cache, "more", 0, 4000);
+  CHECK(left_of(cache, "used", 50) <= 5);
+}
+
 ENGINE_TEST("lfu keeps what was read often, although others were read later") {
   limit_to(cache, Policy::lfu);
   fill(cache, "used", 0, 50);
@@ -99,7 +107,7 @@ ENGINE_TEST("lfu keeps what was read often, although others were read later") {
     CHECK(cache.get(item("scan", i)));
   }
   CHECK(cache.bytes() <= kRoom);
-  CHECK(left_of(cache, "used", 50) >= 25);
+  CHECK(left_of(cache, "used", 50) >= 15);
 }
 
 ENGINE_TEST("oldest goes by insertion alone") {

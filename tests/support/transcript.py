@@ -167,7 +167,8 @@ class Terminal:
         os.write(self.master, command.encode() + b"\n")
         shown, status = self.until_prompt()
         shown = shown.replace(str(self.home), HOME)
-        lines = shown.split("\n")
+        # A bar of progress, which comes if the machine is slow, is overwritten by what follows it.
+        lines = [line.rpartition("\r")[2] for line in shown.split("\n")]
         if lines[-1] == "":
             lines.pop()
         else:

@@ -206,10 +206,11 @@ Table::Places MemoryStore::candidates(board::Visits& visits) const {
     if (next.empty()) visits.move_hand(0);
     return next;
   }
-  Table::Places sample;
+  Table::Places sample = values.beyond(visits.hand(), Table::Direction::up, board::kPlacesARun);
+  visits.move_hand(sample.size() < board::kPlacesARun ? 0 : sample.back());
   const Table::Places oldest = values.beyond(0, Table::Direction::up, 1);
   const std::uint64_t first = oldest.empty() ? 0 : oldest.front() - 1;
-  for (int run = 0; run < board::kRunsASample; ++run) {
+  for (std::size_t run = 1; run < board::kRunsASample; ++run) {
     for (const std::uint64_t place :
          values.beyond(board::random_place(first, values.newest()), Table::Direction::up, board::kPlacesARun))
       sample.push_back(place);

@@ -176,8 +176,9 @@ std::vector<SqliteStore::Selected> SqliteStore::candidates(Connection& connectio
   const auto last = static_cast<std::uint64_t>(number_of(connection, Sql::last_id));
   const std::vector<Selected> oldest = run(0, 1);
   const std::uint64_t first = oldest.empty() ? 0 : static_cast<std::uint64_t>(oldest.front().row.id - 1);
-  std::vector<Selected> sample;
-  for (int i = 0; i < board::kRunsASample; ++i) {
+  std::vector<Selected> sample = run(visits.hand(), board::kPlacesARun);
+  visits.move_hand(sample.size() < board::kPlacesARun ? 0 : static_cast<std::uint64_t>(sample.back().row.id));
+  for (std::size_t i = 1; i < board::kRunsASample; ++i) {
     std::vector<Selected> some = run(board::random_place(first, last), board::kPlacesARun);
     std::move(some.begin(), some.end(), std::back_inserter(sample));
   }
