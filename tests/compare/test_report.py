@@ -62,6 +62,14 @@ def test_where_dcache_loses_is_what_the_figures_say():
     assert len(rows) == 4
 
 
+def test_a_peer_that_is_hundreds_of_times_faster_is_told_of_without_an_exponent(tmp_path):
+    data = json.loads(SAMPLE.read_text())
+    (row,) = [row for row in data["results"] if row["work"] == "get, hot" and row.get("entries") == 10000]
+    row["peers"]["lmdb"]["ratio"] = 0.0007
+    (tmp_path / "far.json").write_text(json.dumps(data))
+    assert re.search(r"LMDB 1,429×$", report(tmp_path / "far.json").stdout, re.M)
+
+
 def test_the_page_is_renewed_between_its_marks_only(docs):
     page = docs / "benchmarks.md"
     text = page.read_text()

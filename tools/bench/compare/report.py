@@ -95,6 +95,11 @@ def tables(results):
     return made
 
 
+def factor(times):
+    """Two digits, and never an exponent."""
+    return f"{times:.2g}" if times < 99.5 else f"{times:,.0f}"
+
+
 def losses(results):
     """Where a peer is faster than dcache, worst first, and how the whole stands."""
     faster = even = slower = 0
@@ -116,7 +121,7 @@ def losses(results):
             behind.sort(reverse=True)
             base = row["peers"][results.base]
             lines.append((behind[0][0], [results.name_of(row), number(base["us"]),
-                                         ", ".join(f"{name} {times:.2g}×" for times, name in behind)]))
+                                         ", ".join(f"{name} {factor(times)}×" for times, name in behind)]))
     lines.sort(key=lambda line: -line[0])
     summary = (f"Of {faster + even + slower} comparisons dcache is faster in {faster}, slower in {slower}, and within "
                f"5 % in {even}.")
