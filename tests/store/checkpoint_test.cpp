@@ -87,11 +87,11 @@ TEST_CASE("a thread of its own keeps the log short, and is gone when the cache i
       most = log_bytes(path);
       // A disk may be slower than we write.
       const std::uint64_t done = cache.stats().checkpoints;
-      if (most > 16 * kMebibyte) CHECK(eventually([&] { return cache.stats().checkpoints > done; }));
+      if (most > 12 * kMebibyte) CHECK(eventually([&] { return cache.stats().checkpoints > done; }));
     }
     CHECK(thread_count() == before + 1);
     CHECK(threads_that_take(SIGTERM) == 1);
-    CHECK(most < 32 * kMebibyte);
+    CHECK(most < 16 * kMebibyte);
     CHECK(eventually([&] { return cache.stats().checkpoints > 0; }));
   }
   CHECK(eventually([&] { return thread_count() == before; }));

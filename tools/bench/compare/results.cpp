@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "histogram.hpp"
 #include "support.hpp"
@@ -36,6 +37,7 @@ std::map<std::string, Results::Row>& Results::rows_of(const Work& work) {
 
 void Results::add(const Stage& stage, const Step& step, std::size_t run, const std::string& peer,
                   const Series& series) {
+  if (series.calls == 0) throw std::runtime_error("no call came to its end");
   Row& row = rows_of({series.work, stage.entries, stage.value, step.processes, step.job.hold_us})[peer];
   row.us[run] = us_of(series);
   row.all.merge(series);

@@ -18,7 +18,7 @@ namespace bench::compare {
 
 class Results {
  public:
-  /// `series` is what a peer did in a step of a run.
+  /// `series` is what a peer did in a step of a run. Throws if that is nothing.
   void add(const Stage& stage, const Step& step, std::size_t run, const std::string& peer,
            const Series& series);
   void fail(const Stage& stage, const Step& step, const std::string& peer, const std::string& why);
