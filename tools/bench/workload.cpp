@@ -8,6 +8,8 @@
 #include <numeric>
 #include <unordered_set>
 
+#include "support.hpp"
+
 namespace bench {
 
 std::vector<std::string> random_keys(std::size_t count, Random& random) {
@@ -21,7 +23,7 @@ std::vector<std::string> random_keys(std::size_t count, Random& random) {
   return keys;
 }
 
-Values::Values(std::size_t size) : bytes_(size, '\0') {
+Values::Values(std::size_t size) : bytes_(size, '\0'), stamp_(now_ns()) {
   Random random(size);
   std::generate(bytes_.begin(), bytes_.end(), [&] { return static_cast<char>(random()); });
 }

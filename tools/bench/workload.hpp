@@ -17,8 +17,8 @@ using Random = std::mt19937_64;
 /// So many different keys of 21 bytes, in no order.
 [[nodiscard]] std::vector<std::string> random_keys(std::size_t count, Random& random);
 
-/// Values of one size that all differ. SQLite does not write a page that stays as it is, so every 256 bytes
-/// something changes.
+/// Values of one size that all differ, also from those of another work or process: they are counted from the
+/// clock on. SQLite does not write a page that stays as it is, so every 256 bytes something changes.
 class Values {
  public:
   explicit Values(std::size_t size);
@@ -30,7 +30,7 @@ class Values {
 
  private:
   std::string bytes_;
-  std::uint64_t stamp_ = 0;
+  std::uint64_t stamp_;
 };
 
 /// Whether it is a value of that size that `next_of` made for that key.

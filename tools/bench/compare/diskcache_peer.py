@@ -70,11 +70,11 @@ def expect(right, what):
 
 
 class Values:
-    """Values that all differ and carry the number of their key."""
+    """Values that all differ, also from those of another work, and carry the number of their key."""
 
     def __init__(self, size):
         self.size = size
-        self.stamp = 0
+        self.stamp = time.monotonic_ns()
         # Other bytes on every page, so that none can be left as it was. Large values go to files, whole.
         count = BODIES if size <= 1 << 16 else 2
         self.bodies = [random.Random(i).randbytes(size - 16) for i in range(count)]
