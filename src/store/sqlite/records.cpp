@@ -33,7 +33,7 @@ void SqliteStore::reserve_fences(Deadline deadline) {
 
 std::optional<std::string> SqliteStore::record(Space space, std::string_view key) {
   check_moved_sometimes();
-  Read read(*this);
+  Read read(*this, Read::Extent::single_row);
   Statement get = read->use(Sql::record_get);
   if (!read->step(get.bind(1, number(space)).bind(2, key), "read a record")) return std::nullopt;
   return std::string(get.bytes(0));

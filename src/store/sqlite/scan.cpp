@@ -210,7 +210,7 @@ std::vector<std::string> SqliteStore::keys(std::string_view low, std::string_vie
   check_moved_sometimes();
   std::vector<std::string> found;
   const bool up = direction == Direction::up;
-  Read read(*this);
+  Read read(*this, limit == 1 ? Read::Extent::single_row : Read::Extent::rows);
   Statement row = read->use(up ? Sql::names_up : Sql::names_down);
   row.bind(1, low).bind(2, high).bind(3, static_cast<std::int64_t>(limit));
   while (read->step(row, "list keys")) {

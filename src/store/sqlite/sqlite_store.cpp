@@ -241,12 +241,22 @@ void SqliteStore::rollback() noexcept {
   end_writing();
 }
 
-Read::Read(SqliteStore& store) : store_(store) {
+Read::Read(SqliteStore& store, Extent extent) : store_(store) {
   if (store.in_transaction()) {
     connection_ = store.writer_.get();
     return;
   }
   using_.emplace(store.in_use_);
+  const Deadline deadline = store.deadline_from_now();
+  if (extent == Extent::single_row && store.writer_slot_.take_back()) {
+    if (store.writer_ != nullptr) {
+      has_slot_ = true;
+      connection_ = store.writer_.get();
+      connection_->set_deadline(deadline);
+      return;
+    }
+    store.writer_slot_.release();
+  }
   {
     platform::MutexLock lock(store.readers_mutex_);
     if (!store.idle_readers_.empty()) {
@@ -254,7 +264,6 @@ Read::Read(SqliteStore& store) : store_(store) {
       store.idle_readers_.pop_back();
     }
   }
-  const Deadline deadline = store.deadline_from_now();
   if (borrowed_ == nullptr) {
     borrowed_ = std::make_unique<Connection>(store.database_path(), Connection::Role::reader, store.options_,
                                              deadline);
@@ -264,6 +273,7 @@ Read::Read(SqliteStore& store) : store_(store) {
 }
 
 Read::~Read() {
+  if (has_slot_) store_.writer_slot_.release();
   if (borrowed_ == nullptr) return;
   platform::MutexLock lock(store_.readers_mutex_);
   if (store_.idle_readers_.size() < kIdleReaders) store_.idle_readers_.push_back(std::move(borrowed_));

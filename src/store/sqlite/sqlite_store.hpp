@@ -311,7 +311,12 @@ class SqliteStore final : public Store {
 /// A connection to read with: the thread's own transaction if it has one, otherwise one from the pool.
 class Read {
  public:
-  explicit Read(SqliteStore& store);
+  /// A single row is read with the writing connection if the thread was the last to write and nobody wants
+  /// it: SQLite empties the page cache of every other connection at each commit. No write may begin until the
+  /// Read is gone.
+  enum class Extent { rows, single_row };
+
+  explicit Read(SqliteStore& store, Extent extent = Extent::rows);
   Read(const Read&) = delete;
   Read& operator=(const Read&) = delete;
   ~Read();
@@ -323,6 +328,7 @@ class Read {
   SqliteStore& store_;
   std::optional<InUse> using_;
   std::unique_ptr<Connection> borrowed_;
+  bool has_slot_ = false;
   Connection* connection_ = nullptr;
 };
 

@@ -91,7 +91,7 @@ bool SqliteStore::read_value(std::string_view key, Entry* head, std::string& byt
     Copy copy;
     std::string tags;
     {
-      Read read(*this);
+      Read read(*this, Read::Extent::single_row);
       Statement row = read->use(Sql::entry);
       row.bind(1, key);
       if (!read->step(row, "read a value")) {
@@ -178,7 +178,7 @@ bool SqliteStore::contains(std::string_view key) {
   const Copies::Found found = Lookup(*this, key).find([](const Copy&) {});
   if (found != Copies::Found::unknown) return found == Copies::Found::present;
   check_moved_sometimes();
-  Read read(*this);
+  Read read(*this, Read::Extent::single_row);
   Statement row = read->use(Sql::find);
   row.bind(1, key);
   return read->step(row, "look for a key") &&

@@ -22,11 +22,21 @@ bool WriterSlot::acquire(Deadline deadline) {
   return true;
 }
 
+bool WriterSlot::take_back() {
+  const std::uint64_t me = platform::thread_agent();
+  if (last_owner_.load(std::memory_order_relaxed) != me) return false;
+  platform::MutexLock lock(mutex_);
+  if (taken_ || waiting_ > 0 || last_owner_.load(std::memory_order_relaxed) != me) return false;
+  taken_ = true;
+  owner_.store(me, std::memory_order_relaxed);
+  return true;
+}
+
 void WriterSlot::release() {
   bool wake = false;
   {
     platform::MutexLock lock(mutex_);
-    owner_.store(0, std::memory_order_relaxed);
+    last_owner_.store(owner_.exchange(0, std::memory_order_relaxed), std::memory_order_relaxed);
     taken_ = false;
     wake = waiting_ > 0;
   }

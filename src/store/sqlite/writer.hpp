@@ -15,6 +15,8 @@ class WriterSlot {
  public:
   /// Waits for the slot; false if the deadline passes first. Never called by the thread that has it.
   [[nodiscard]] bool acquire(Deadline deadline);
+  /// Takes it without waiting, if the calling thread had it last and nobody wants it.
+  [[nodiscard]] bool take_back();
   void release();
 
   /// Whether the calling thread has the slot.
@@ -26,6 +28,7 @@ class WriterSlot {
   bool taken_ DCACHE_GUARDED_BY(mutex_) = false;
   int waiting_ DCACHE_GUARDED_BY(mutex_) = 0;
   std::atomic<std::uint64_t> owner_{0};
+  std::atomic<std::uint64_t> last_owner_{0};
 };
 
 }  // namespace dcache::store::sqlite
