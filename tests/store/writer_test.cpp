@@ -5,6 +5,7 @@
 #include <fstream>
 #include <thread>
 
+#include "platform/process.hpp"
 #include "support/check.hpp"
 #include "support/database.hpp"
 
@@ -16,6 +17,14 @@ bool taken_back(WriterSlot& slot) {
   const bool taken = slot.take_back();
   if (taken) slot.release();
   return taken;
+}
+
+/// Whether that thread of this process is asleep.
+bool sleeps(std::int64_t tid) {
+  std::ifstream stat("/proc/self/task/" + std::to_string(tid) + "/stat");
+  std::string text;
+  std::getline(stat, text);
+  return text.substr(text.rfind(')') + 2, 1) == "S";
 }
 
 /// How often this process has read from a file.
@@ -50,24 +59,53 @@ TEST_CASE("only who had the slot last takes it back") {
 }
 
 TEST_CASE("nobody takes the slot back from those who wait for it") {
-  constexpr int kTries = 20;
-  int taken = 0;
-  for (int i = 0; i < kTries; ++i) {
+  for (int i = 0; i < 20; ++i) {
     WriterSlot slot;
     REQUIRE(slot.acquire(kNoDeadline));
+    std::atomic<std::int64_t> waiter{0};
     std::thread other([&] {
+      waiter = platform::tid();
       CHECK(slot.acquire(kNoDeadline));
       slot.release();
     });
-    std::this_thread::sleep_for(2ms);  // by then it waits, unless the machine is slow
+    CHECK(eventually([&] { return waiter != 0 && sleeps(waiter); }));
     slot.release();
-    if (slot.take_back()) {
-      ++taken;
-      slot.release();
-    }
+    const bool taken = slot.take_back();
+    CHECK_FALSE(taken);
+    if (taken) slot.release();
     other.join();
   }
-  CHECK(taken <= kTries / 4);
+}
+
+TEST_CASE("who has no time to wait for writers still waits for a read") {
+  // The read may be held up, on a slow machine.
+  const auto written_beside = [](bool reading) {
+    WriterSlot slot;
+    std::atomic<bool> taken{false};
+    std::thread other([&] {
+      CHECK(slot.acquire(kNoDeadline));
+      if (reading) {
+        slot.release();
+        CHECK(slot.take_back());
+      }
+      taken = true;
+      std::this_thread::sleep_for(1ms);
+      slot.release();
+    });
+    while (!taken) std::this_thread::yield();
+    const bool written = slot.acquire(std::chrono::steady_clock::now());
+    if (written) slot.release();
+    other.join();
+    return written;
+  };
+  int beside_reads = 0;
+  int beside_writes = 0;
+  for (int i = 0; i < 10; ++i) {
+    beside_reads += written_beside(true) ? 1 : 0;
+    beside_writes += written_beside(false) ? 1 : 0;
+  }
+  CHECK(beside_reads > 5);
+  CHECK(beside_writes < 5);
 }
 
 TEST_CASE_FIXTURE(OneCache, "who writes reads with what it knows of the database") {

@@ -249,7 +249,7 @@ Read::Read(SqliteStore& store, Extent extent) : store_(store) {
   using_.emplace(store.in_use_);
   const Deadline deadline = store.deadline_from_now();
   if (extent == Extent::single_row && store.writer_slot_.take_back()) {
-    if (store.writer_ != nullptr) {
+    if (store.writer_ != nullptr && !store.writer_->in_transaction()) {
       has_slot_ = true;
       connection_ = store.writer_.get();
       connection_->set_deadline(deadline);

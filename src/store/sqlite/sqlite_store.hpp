@@ -308,7 +308,7 @@ class SqliteStore final : public Store {
   std::atomic<std::uint64_t> misses_{0};
 };
 
-/// A connection to read with: the thread's own transaction if it has one, otherwise one from the pool.
+/// A connection to read with: the thread's own transaction if it has one, otherwise mostly one from the pool.
 class Read {
  public:
   /// A single row is read with the writing connection if the thread was the last to write and nobody wants

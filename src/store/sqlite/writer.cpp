@@ -1,13 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/sqlite/writer.hpp"
 
+#include <algorithm>
+#include <thread>
+
 #include "platform/process.hpp"
 
 namespace dcache::store::sqlite {
 
+namespace {
+
+/// More than a read takes, unless its thread was put aside.
+constexpr int kLooksAtReader = 100;
+/// Then it is waited for asleep, for so long if the deadline is earlier.
+constexpr auto kReaderGrace = std::chrono::milliseconds(100);
+
+}  // namespace
+
 bool WriterSlot::acquire(Deadline deadline) {
   platform::MutexLock lock(mutex_);
   ++waiting_;
+  for (int looks = 0; reading_ && looks < kLooksAtReader; ++looks) {
+    mutex_.unlock();
+    std::this_thread::yield();
+    mutex_.lock();
+  }
+  if (reading_) deadline = std::max(deadline, std::chrono::steady_clock::now() + kReaderGrace);
   while (taken_) {
     if (deadline == kNoDeadline) {
       freed_.wait(mutex_);
@@ -28,6 +46,7 @@ bool WriterSlot::take_back() {
   platform::MutexLock lock(mutex_);
   if (taken_ || waiting_ > 0 || last_owner_.load(std::memory_order_relaxed) != me) return false;
   taken_ = true;
+  reading_ = true;
   owner_.store(me, std::memory_order_relaxed);
   return true;
 }
@@ -38,6 +57,7 @@ void WriterSlot::release() {
     platform::MutexLock lock(mutex_);
     last_owner_.store(owner_.exchange(0, std::memory_order_relaxed), std::memory_order_relaxed);
     taken_ = false;
+    reading_ = false;
     wake = waiting_ > 0;
   }
   if (wake) freed_.notify_one();

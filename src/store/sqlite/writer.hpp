@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who may use the one writing connection. Threads of this process queue here, before SQLite's own lock.
+// Who may use the one writing connection. Threads of this process queue here, before SQLite's own lock. Who
+// had it last may take it back for a read of some microseconds; that keeps no writer waiting whom it matters
+// to.
 #pragma once
 
 #include <atomic>
@@ -13,9 +15,10 @@ namespace dcache::store::sqlite {
 
 class WriterSlot {
  public:
-  /// Waits for the slot; false if the deadline passes first. Never called by the thread that has it.
+  /// Waits for the slot; false if the deadline passes first, but a read is waited for in any case. Never
+  /// called by the thread that has it.
   [[nodiscard]] bool acquire(Deadline deadline);
-  /// Takes it without waiting, if the calling thread had it last and nobody wants it.
+  /// Takes it for a short read, without waiting, if the calling thread had it last and nobody wants it.
   [[nodiscard]] bool take_back();
   void release();
 
@@ -26,6 +29,7 @@ class WriterSlot {
   platform::Mutex mutex_;
   platform::Condition freed_;
   bool taken_ DCACHE_GUARDED_BY(mutex_) = false;
+  bool reading_ DCACHE_GUARDED_BY(mutex_) = false;
   int waiting_ DCACHE_GUARDED_BY(mutex_) = 0;
   std::atomic<std::uint64_t> owner_{0};
   std::atomic<std::uint64_t> last_owner_{0};
