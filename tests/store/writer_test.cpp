@@ -84,9 +84,11 @@ TEST_CASE("who has no time to wait for writers still waits for a read") {
     std::atomic<bool> taken{false};
     std::thread other([&] {
       CHECK(slot.acquire(kNoDeadline));
-      if (reading) {
+      slot.release();
+      CHECK(slot.take_back());
+      if (!reading) {
         slot.release();
-        CHECK(slot.take_back());
+        CHECK(slot.acquire(kNoDeadline));
       }
       taken = true;
       std::this_thread::sleep_for(1ms);
