@@ -91,6 +91,7 @@ def test_files_that_others_can_read_are_a_warning(dcache):
 def test_the_disk_has_a_name_and_room(dcache):
     dcache("set", "k", "v")
     kind = subprocess.check_output(["df", "--output=fstype", dcache.dir], text=True).split()[1]
+    kind = "unknown" if kind == "-" else kind  # as in a changed root, which is no mount of its own
     assert finding(dcache, "disk")["text"] == f"{kind}, which is fit for a cache"
     assert "are free" in finding(dcache, "space")["text"]
 

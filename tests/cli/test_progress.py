@@ -6,7 +6,7 @@ import signal
 import time
 
 import pytest
-from conftest import LIMIT, Terminal, wait_until
+from conftest import LIMIT, Terminal
 
 
 class SlowImport:
@@ -101,13 +101,15 @@ def test_a_share_of_the_whole_is_shown_where_it_is_known(dcache, tmp_path, verb)
     lines = b"".join(b'{"key":"k%d","value":"v","tags":["t"]}\n' % i for i in range(40_000))
     dcache("import", input=lines)
     terminal = Terminal(dcache, *verb, cwd=tmp_path)
-    wait_until(lambda: terminal.process.poll() is not None or has_database_open(terminal.process.pid))
-    # Stopped again and again, so that it takes long enough everywhere.
-    for _ in range(15):
+    # Stopped again and again once it is at work, so that it takes long enough everywhere.
+    stops = 0
+    while stops < 15 and terminal.process.poll() is None:
         terminal.process.send_signal(signal.SIGSTOP)
-        time.sleep(0.1)
+        if has_database_open(terminal.process.pid):
+            time.sleep(0.1)
+            stops += 1
         terminal.process.send_signal(signal.SIGCONT)
-        time.sleep(0.001)
+        time.sleep(0.0005)
     assert terminal.end() == 0
     assert not re.search(rb"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f]", terminal.shown)
     doing = {"check": "checking", "compact": "compacting", "evict": "evicting", "clear": "clearing",

@@ -33,11 +33,11 @@ double gib_in(std::string_view name) {
   return kib.empty() ? 0 : std::stod(kib) / (1 << 20);
 }
 
-/// Of the mount with the longest path that the directory is below.
+/// Of the mount with the longest path that the directory is below: there need be none in a changed root.
 std::string file_system_of(const std::filesystem::path& directory) {
   const std::string path = std::filesystem::canonical(directory).native() + "/";
   std::ifstream in("/proc/self/mounts");
-  std::string found;
+  std::string found = "unknown file system";
   std::size_t longest = 0;
   for (std::string line; std::getline(in, line);) {
     std::istringstream words(line);
