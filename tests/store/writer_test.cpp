@@ -78,10 +78,11 @@ TEST_CASE("nobody takes the slot back from those who wait for it") {
 }
 
 TEST_CASE("who has no time to wait for writers still waits for a read") {
-  // The read may be held up, on a slow machine.
   const auto written_beside = [](bool reading) {
     WriterSlot slot;
     std::atomic<bool> taken{false};
+    std::atomic<bool> trying{false};
+    std::atomic<bool> tried{false};
     std::thread other([&] {
       CHECK(slot.acquire(kNoDeadline));
       slot.release();
@@ -91,15 +92,20 @@ TEST_CASE("who has no time to wait for writers still waits for a read") {
         CHECK(slot.acquire(kNoDeadline));
       }
       taken = true;
-      std::this_thread::sleep_for(1ms);
+      while (!trying) std::this_thread::yield();
+      // Less than a read is waited for.
+      eventually([&] { return tried.load(); }, 20ms);
       slot.release();
     });
     while (!taken) std::this_thread::yield();
+    trying = true;
     const bool written = slot.acquire(std::chrono::steady_clock::now());
+    tried = true;
     if (written) slot.release();
     other.join();
     return written;
   };
+  // Any of the threads may be held up, on a slow machine.
   int beside_reads = 0;
   int beside_writes = 0;
   for (int i = 0; i < 10; ++i) {
