@@ -8,7 +8,7 @@
 
 #include "platform/process.hpp"
 #include "support/check.hpp"
-#include "support/database.hpp"
+#include "support/threads.hpp"
 
 namespace {
 
@@ -18,14 +18,6 @@ bool taken_back(WriterSlot& slot) {
   const bool taken = slot.take_back();
   if (taken) slot.release();
   return taken;
-}
-
-/// Whether that thread of this process is asleep.
-bool sleeps(std::int64_t tid) {
-  std::ifstream stat("/proc/self/task/" + std::to_string(tid) + "/stat");
-  std::string text;
-  std::getline(stat, text);
-  return text.substr(text.rfind(')') + 2, 1) == "S";
 }
 
 /// How often this process has read from a file, where the system counts that.
@@ -69,7 +61,7 @@ TEST_CASE("nobody takes the slot back from those who wait for it") {
       CHECK(slot.acquire(kNoDeadline));
       slot.release();
     });
-    CHECK(eventually([&] { return waiter != 0 && sleeps(waiter); }));
+    CHECK(eventually([&] { return waiter != 0 && has_state("self/task/" + std::to_string(waiter), 'S'); }));
     slot.release();
     const bool taken = slot.take_back();
     CHECK_FALSE(taken);

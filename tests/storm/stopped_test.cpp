@@ -9,8 +9,8 @@
 #include "dcache/lock.hpp"
 #include "support/arena.hpp"
 #include "support/check.hpp"
-#include "support/files.hpp"
 #include "support/outcome.hpp"
+#include "support/threads.hpp"
 #include "support/worker.hpp"
 
 namespace {
@@ -25,10 +25,7 @@ bool holds(const Cache& cache, pid_t pid) {
 }
 
 /// A signal takes a moment: until then the process may begin a write or get the lock.
-bool is_stopped(pid_t pid) {
-  const std::string stat = read_file("/proc/" + std::to_string(pid) + "/stat");
-  return stat.find(") T ") != std::string::npos;
-}
+bool is_stopped(pid_t pid) { return has_state(std::to_string(pid), 'T'); }
 
 /// Whether somebody was stopped in the middle of a write: then no other process can write.
 bool store_is_stuck(Cache& cache) {

@@ -9,6 +9,8 @@
 #include <string>
 #include <thread>
 
+#include "support/files.hpp"
+
 namespace dcache::test {
 
 /// Threads of this process. The first one that is made may bring a sanitizer's own with it, so that one is
@@ -21,6 +23,12 @@ namespace dcache::test {
   }();
   static_cast<void>(started);
   return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
+}
+
+/// Whether that process, or thread ("self/task/TID"), is in a state by its letter in proc(5): S asleep, T
+/// stopped.
+[[nodiscard]] inline bool has_state(const std::string& task, char state) {
+  return read_file("/proc/" + task + "/stat").find(std::string(") ") + state + ' ') != std::string::npos;
 }
 
 /// Threads of this process on which a handler of `signal` may run.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Who may use the one writing connection. Threads of this process queue here, before SQLite's own lock. Who
-// had it last may take it back for a read of some microseconds; that keeps no writer waiting whom it matters
-// to.
+// had it last may take it back for a read of some microseconds, which a writer waits for whatever its
+// deadline.
 #pragma once
 
 #include <atomic>
