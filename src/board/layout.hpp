@@ -11,7 +11,7 @@
 namespace dcache::board {
 
 inline constexpr std::array<char, 16> kMagic{"dcache board\n"};
-inline constexpr std::uint32_t kLayout = 4;
+inline constexpr std::uint32_t kLayout = 5;
 
 struct Header {
   std::array<char, 16> magic{};
@@ -25,8 +25,11 @@ inline constexpr std::size_t kAllGenerationAt = 1024;
 inline constexpr std::size_t kNextStampAt = 1088;
 inline constexpr std::size_t kUnsettledAt = 1152;
 inline constexpr std::size_t kBootAt = 1216;
-inline constexpr std::size_t kImpatientAt = 1280;
+inline constexpr std::size_t kGuestUntilAt = 1280;
 inline constexpr std::size_t kCopiedAt = 1344;
+inline constexpr std::size_t kLineServedAt = 1408;
+inline constexpr std::size_t kLineNextAt = 1472;
+inline constexpr std::size_t kLineHeardOfAt = 1536;
 inline constexpr std::size_t kWordsAt = 4096;
 inline constexpr std::size_t kWords = 4096;
 inline constexpr std::size_t kCountersAt = kWordsAt + kWords * sizeof(std::uint32_t);

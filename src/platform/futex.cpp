@@ -46,7 +46,7 @@ constexpr long kFutex = SYS_futex;
 
 }  // namespace
 
-void wait(const Word& word, std::uint32_t seen, Clock::time_point deadline) noexcept {
+void wait(const Word& word, std::uint32_t seen, Clock::time_point deadline, std::uint32_t bits) noexcept {
   timespec until{};
   const bool ends = deadline != Clock::time_point::max();
   if (ends) {
@@ -55,22 +55,26 @@ void wait(const Word& word, std::uint32_t seen, Clock::time_point deadline) noex
     until.tv_nsec = static_cast<long>((ns % std::chrono::seconds(1)).count());
   }
   // FUTEX_WAIT_BITSET takes a moment of the monotonic clock where FUTEX_WAIT would take a duration.
-  const long result = ::syscall(kFutex, &word, FUTEX_WAIT_BITSET, seen, ends ? &until : nullptr, nullptr,
-                                FUTEX_BITSET_MATCH_ANY);
+  const long result =
+      ::syscall(kFutex, &word, FUTEX_WAIT_BITSET, seen, ends ? &until : nullptr, nullptr, bits);
   if (result == 0 || errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT) return;
   sleep_a_slice(deadline);  // the call is forbidden here: callers must not spin
 }
 
-void wake_all(Word& word) noexcept { ::syscall(kFutex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0); }
+void wake(Word& word, std::uint32_t bits) noexcept {
+  ::syscall(kFutex, &word, FUTEX_WAKE_BITSET, INT_MAX, nullptr, nullptr, bits);
+}
 
 #else
 
-void wait(const Word& word, std::uint32_t seen, Clock::time_point deadline) noexcept {
+void wait(const Word& word, std::uint32_t seen, Clock::time_point deadline, std::uint32_t /*bits*/) noexcept {
   while (word.load(std::memory_order_acquire) == seen && Clock::now() < deadline) sleep_a_slice(deadline);
 }
 
-void wake_all(Word& /*word*/) noexcept {}
+void wake(Word& /*word*/, std::uint32_t /*bits*/) noexcept {}
 
 #endif
+
+void wake_all(Word& word) noexcept { wake(word, kAllBits); }
 
 }  // namespace dcache::platform::futex

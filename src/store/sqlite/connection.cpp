@@ -34,7 +34,7 @@ Connection::Connection(std::string path, Role role, const Options& options, Dead
       handle(),
       [](void* self, int tries) -> int {
         auto& connection = *static_cast<Connection*>(self);
-        if (connection.turn_ != nullptr) connection.turn_->wait_on();
+        if (connection.turn_ != nullptr) connection.turn_->refused();
         Retry retry(connection.deadline_, tries);
         return retry.pause() ? 1 : 0;
       },

@@ -40,7 +40,7 @@ class Connection {
   bool step(Statement& statement, const char* doing);
   /// Steps a statement that returns no row.
   void run(Statement& statement, const char* doing) { step(statement, doing); }
-  /// The same, and tells `turn` of every look in vain.
+  /// The same, and tells `turn` whenever the lock was asked for in vain.
   void run(Statement& statement, const char* doing, Turn& turn);
 
   /// Until when the calls that follow may wait for others.

@@ -49,6 +49,7 @@ bool SqliteStore::add_record_once(Space space, std::string_view key,
   for (;;) {
     {
       Write write(*this, deadline);
+      turn_.expect_others();
       if (const std::optional<Fences> fences = next_fence(*write)) {
         const std::string bytes = make(fences->last);
         write.changing();
@@ -77,6 +78,7 @@ bool SqliteStore::erase_record(Space space, std::string_view key, std::string_vi
 bool SqliteStore::erase_record_once(Space space, std::string_view key, std::string_view expected,
                                     Deadline deadline) {
   Write write(*this, deadline);
+  turn_.expect_others();
   Statement erase = write->use(Sql::record_erase_if);
   write.changing();
   write->run(erase.bind(1, number(space)).bind(2, key).bind(3, expected), "remove a record");
@@ -100,6 +102,7 @@ void SqliteStore::update_record_once(Space space, std::string_view key,
   for (;;) {
     {
       Write write(*this, deadline);
+      turn_.expect_others();
       if (const std::optional<Fences> fences = next_fence(*write)) {
         std::optional<std::string> old;
         {

@@ -15,7 +15,6 @@
 #include "store/sqlite/checkpoint.hpp"
 #include "store/sqlite/database.hpp"
 #include "store/sqlite/errors.hpp"
-#include "store/sqlite/turn.hpp"
 
 namespace dcache::store::sqlite {
 
@@ -145,6 +144,7 @@ void SqliteStore::throw_no_turn() const {
 
 void SqliteStore::free_slot() {
   const auto due = std::exchange(checkpoint_due_, Checkpointer::Haste::none);
+  turn_.go(due != Checkpointer::Haste::none);
   writer_slot_.release();
   checkpointer_.run(due);
   in_use_.fetch_sub(1, std::memory_order_relaxed);
@@ -168,8 +168,8 @@ void SqliteStore::begin_writing(Deadline deadline, bool to_disk) {
     if (to_disk) connection.execute("PRAGMA synchronous=FULL", "raise the durability");
     Statement begin = connection.use(Sql::begin);
     {
-      Turn turn(mapped_board(), deadline);
-      connection.run(begin, "begin a write", turn);
+      turn_.come(mapped_board(), deadline);
+      connection.run(begin, "begin a write", turn_);
     }
     check_moved();
     writing_since_ = platform::now().unix_nanoseconds();

@@ -24,6 +24,7 @@
 #include "store/sqlite/checkpointer.hpp"
 #include "store/sqlite/connection.hpp"
 #include "store/sqlite/in_use.hpp"
+#include "store/sqlite/turn.hpp"
 #include "store/sqlite/value_files.hpp"
 #include "store/sqlite/writer.hpp"
 
@@ -269,6 +270,7 @@ class SqliteStore final : public Store {
 
   WriterSlot writer_slot_;
   // What follows belongs to whoever has the slot.
+  Turn turn_;
   std::unique_ptr<Connection> writer_;
   int depth_ = 0;
   bool doomed_ = false;
