@@ -167,10 +167,8 @@ void SqliteStore::begin_writing(Deadline deadline, bool to_disk) {
     connection.set_deadline(deadline);
     if (to_disk) connection.execute("PRAGMA synchronous=FULL", "raise the durability");
     Statement begin = connection.use(Sql::begin);
-    {
-      turn_.come(mapped_board(), deadline);
-      connection.run(begin, "begin a write", turn_);
-    }
+    turn_.come(mapped_board(), deadline);
+    connection.run(begin, "begin a write", turn_);
     check_moved();
     writing_since_ = platform::now().unix_nanoseconds();
   } catch (...) {

@@ -2,6 +2,8 @@
 #include "store/sqlite/turn.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <limits>
 #include <thread>
 #include <utility>
@@ -99,16 +101,17 @@ void Turn::come(std::shared_ptr<platform::SharedMemory> board, Deadline deadline
   if (board_ == nullptr) return;
   const std::int64_t now = now_ns();
   const std::int64_t pause = now - left_;
-  if (!std::exchange(was_busy_, false))
+  if (!std::exchange(was_busy_, false)) {
     hurry_ = pause < kHurry ? std::min(hurry_ + 1, kMostHurry) : hurry_ / 2;
+  }
   patient_until_ = pause > kSeldom ? now : now + kPatience;
   stood_ = false;
   line_until_ = kForever;
   if (deadline != kNoDeadline) {
     line_until_ = now + (nanoseconds(deadline.time_since_epoch()).count() - now) / 2;
   }
-  if (has_turn_ && served(*board_).load() == ticket_ && now < turn_until_) {
-    heard_of(*board_).store(now, std::memory_order_relaxed);
+  if (served_now() && now < turn_until_) {
+    be_heard_of(now);
     if (now > turn_until_ - kCall && !std::exchange(called_, true)) {
       platform::futex::wake(served(*board_), bit_of(ticket_ + 1));
     }
@@ -126,8 +129,8 @@ void Turn::come(std::shared_ptr<platform::SharedMemory> board, Deadline deadline
 void Turn::refused() noexcept {
   if (board_ == nullptr) return;
   const std::int64_t now = now_ns();
-  if (has_turn_ && served(*board_).load() == ticket_) {
-    heard_of(*board_).store(now + kNap, std::memory_order_relaxed);
+  if (served_now()) {
+    be_heard_of(now + kNap);
   } else if (!guest() && !stood_) {
     stand_in_line();
   } else if (now >= patient_until_) {
@@ -144,25 +147,31 @@ void Turn::go(bool busy) noexcept {
   if (std::exchange(said_, false)) guest_until(*board_).store(0, std::memory_order_relaxed);
   if (!has_turn_) return;
   const bool alone = next_ticket(*board_).load() == ticket_ + 1;
-  if (alone || busy || guest() || left_ >= turn_until_ || served(*board_).load() != ticket_) {
+  if (alone || busy || guest() || left_ >= turn_until_ || !served_now()) {
     pass_on();
   } else {
-    heard_of(*board_).store(left_, std::memory_order_relaxed);
+    be_heard_of(left_);
   }
 }
 
 bool Turn::guest() const noexcept { return hurry_ < kWithoutPause; }
 
+/// Who has the turn may have lost it.
+bool Turn::served_now() const noexcept { return has_turn_ && served(*board_).load() == ticket_; }
+
+void Turn::be_heard_of(std::int64_t at) const noexcept {
+  heard_of(*board_).store(at, std::memory_order_relaxed);
+}
+
 void Turn::let_guests_in() noexcept {
   for (int naps = 0; naps < kMostNaps && now_ns() + kNap < line_until_ && a_guest_waits(*board_); ++naps) {
-    if (has_turn_) heard_of(*board_).store(now_ns() + kNap, std::memory_order_relaxed);
+    if (has_turn_) be_heard_of(now_ns() + kNap);
     platform::sleep_for(nanoseconds(kNap));
   }
 }
 
 void Turn::stand_in_line() noexcept {
-  std::int64_t now = now_ns();
-  if (now >= line_until_) return;
+  if (now_ns() >= line_until_) return;
   stood_ = true;
   Word& word = served(*board_);
   const std::uint32_t ticket = next_ticket(*board_).fetch_add(1);
@@ -174,13 +183,13 @@ void Turn::stand_in_line() noexcept {
   for (std::int64_t look = kIdle;;) {
     const std::uint32_t seen = word.load();
     const std::int32_t ahead = ahead_of(ticket, seen);
-    now = now_ns();
+    const std::int64_t now = now_ns();
     if (ahead == 0) {
       has_turn_ = true;
       ticket_ = ticket;
       turn_until_ = now + kTurn;
       called_ = false;
-      heard_of(*board_).store(now, std::memory_order_relaxed);
+      be_heard_of(now);
       let_guests_in();
       return;
     }
@@ -188,7 +197,7 @@ void Turn::stand_in_line() noexcept {
     // The first in line watches who has the turn; those behind it do so from time to time.
     const std::int64_t patience = ahead == 1 ? kIdle : ahead * kLongestLook;
     if (ahead > kLongestLine || quiet_for(*board_, now) > patience) {
-      heard_of(*board_).store(now, std::memory_order_relaxed);
+      be_heard_of(now);
       serve(*board_, seen, ticket);
       continue;
     }
@@ -203,9 +212,10 @@ void Turn::stand_in_line() noexcept {
 }
 
 void Turn::pass_on() noexcept {
+  const bool still = served_now();
   has_turn_ = false;
-  if (served(*board_).load() != ticket_) return;
-  heard_of(*board_).store(now_ns(), std::memory_order_relaxed);
+  if (!still) return;
+  be_heard_of(now_ns());
   serve(*board_, ticket_, ticket_ + 1);
 }
 

@@ -11,8 +11,6 @@
 // stopped or is slow is passed over after a moment, and asks by itself when it goes on.
 #pragma once
 
-#include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <memory>
 
@@ -37,6 +35,8 @@ class Turn {
 
  private:
   [[nodiscard]] bool guest() const noexcept;
+  [[nodiscard]] bool served_now() const noexcept;
+  void be_heard_of(std::int64_t at) const noexcept;
   void let_guests_in() noexcept;
   void stand_in_line() noexcept;
   void pass_on() noexcept;
