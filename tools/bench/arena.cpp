@@ -16,6 +16,7 @@ constexpr std::size_t kFewestSlices = 4;
 constexpr std::size_t kFew = 1000;
 
 constexpr std::size_t kManyEntries = 2'000'000;
+constexpr std::size_t kWarmOfMany = 200'000;
 
 /// From this size on a slice has fewer operations.
 constexpr std::size_t kLargeValue = 4096;
@@ -71,8 +72,8 @@ std::vector<Work> works() {
     for (const std::string_view key : keys) side.lease_pair(key, values.next());
   };
   return {
-      {.name = "get", .slice = 4000, .run = get},
-      {.name = "get hot", .on = On::few, .slice = 4000, .run = get},
+      {.name = "get", .slice = 4000, .run = get, .warm = true},
+      {.name = "get hot", .on = On::few, .slice = 4000, .run = get, .warm = true},
       {.name = "miss", .on = On::absent, .slice = 4000, .run = get},
       {.name = "set new", .on = On::absent, .run = set, .undo = undo_new},
       {.name = "set overwrite", .run = set},
@@ -113,6 +114,15 @@ Arena::Arena(const std::filesystem::path& directory, std::size_t entries, std::s
 void Arena::reopen(const dcache::Options& options) {
   ours_.reset();
   ours_ = make_dcache(directory_, options);
+}
+
+void Arena::prepare(const Work& work, Sides sides) {
+  if (!work.warm) return;
+  const std::vector<std::string>& all = keys_for(work.on);
+  const std::size_t number = all.size() > kManyEntries ? kWarmOfMany : all.size();
+  const std::vector<std::string_view> keys(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(number));
+  if (sides != Sides::ours) work.run(*raw_, keys, values_);
+  if (sides != Sides::raw) work.run(*ours_, keys, values_);
 }
 
 void Arena::run(const Work& work, double seconds, Times& times, Sides sides) {

@@ -38,6 +38,8 @@ struct Work {
   /// Puts things back as they were; not measured.
   std::function<void(Rival&, Chosen, Values&)> undo = {};
   std::size_t each = 1;  ///< keys that make one operation
+  /// Whether it is done by a process that has read these keys before.
+  bool warm = false;
 };
 
 [[nodiscard]] std::vector<Work> works();
@@ -59,6 +61,9 @@ class Arena {
 
   /// Opens our side anew with other options: the same entries.
   void reopen(const dcache::Options& options);
+
+  /// What a work asks for before its first run: reads all its keys, of very many entries a part of them.
+  void prepare(const Work& work, Sides sides = Sides::both);
 
   /// One run of about `seconds`: slices of one side and of the other in turn.
   void run(const Work& work, double seconds, Times& times, Sides sides = Sides::both);

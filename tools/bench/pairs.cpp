@@ -58,6 +58,7 @@ nlohmann::json measure(const Plan& plan, const std::optional<std::string>& paren
                                                      : bench::Sides::both;
   const auto measure_one = [&](bench::Arena& arena, const bench::Work& work, nlohmann::json row) {
     bench::Times times;
+    arena.prepare(work, sides);
     for (std::size_t i = 0; i < plan.runs; ++i) arena.run(work, plan.seconds, times, sides);
     const double raw = bench::median(times.raw);
     const double ours = bench::median(times.ours);

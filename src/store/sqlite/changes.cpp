@@ -52,14 +52,13 @@ void bind_head(Statement& statement, const RowHead& head, std::uint64_t hash) {
 
 std::optional<SqliteStore::Found> SqliteStore::find(Connection& connection, std::string_view key,
                                                     std::int64_t now) {
-  Statement row = connection.use(Sql::find_id);
-  row.bind(1, key);
-  if (!connection.step(row, "look for a key")) return std::nullopt;
+  const std::optional<Statement> row = select(connection, Extent::place, key, "look for a key");
+  if (!row) return std::nullopt;
   return Found{.key = std::string(key),
-               .id = row.number(0),
-               .live = row.is_null(1) || row.number(1) > now,
-               .tags = std::string(row.bytes(2)),
-               .file = std::string(row.bytes(3))};
+               .id = row->number(0),
+               .live = row->is_null(1) || row->number(1) > now,
+               .tags = std::string(row->bytes(2)),
+               .file = std::string(row->bytes(3))};
 }
 
 /// Where the order of insertion goes on over several stores, ids are by the clock.
@@ -159,6 +158,33 @@ std::optional<ValueFiles::Draft> SqliteStore::draft_for(std::string_view bytes) 
   return draft;
 }
 
+/// The fast way: whether the value was stored in one row and nothing else had to be done.
+bool SqliteStore::put_row(Connection& connection, std::string_view key, const RowHead& head,
+                          std::string_view bytes, Put mode) {
+  const std::uint64_t hash = hash_of(key);
+  const auto run = [&](Sql which, std::optional<std::int64_t> id) {
+    Statement put = connection.use(which);
+    put.bind(1, key).bind(6, bytes);
+    bind_head(put, head, hash_of(bytes));
+    if (id) {
+      put.bind(7, *id);
+    } else {
+      bind_place(put, 7, connection, head.stored);
+    }
+    connection.run(put, "store a value");
+    return sqlite3_changes64(connection.handle()) == 1;
+  };
+  if (mode == Put::always) {
+    const std::optional<std::int64_t> hint = hints_.find(hash);
+    if (hint && run(Sql::overwrite_at, hint)) return true;
+  }
+  const std::int64_t newest = sqlite3_last_insert_rowid(connection.handle());
+  if (!run(mode == Put::always ? Sql::upsert : Sql::insert_if_dead, {})) return false;
+  const std::int64_t id = sqlite3_last_insert_rowid(connection.handle());
+  if (id != newest) hints_.note(hash, id);
+  return true;
+}
+
 bool SqliteStore::put(std::string_view key, const NewValue& value, Put mode) {
   sweep_once();
   std::optional<ValueFiles::Draft> draft = draft_for(value.bytes);
@@ -166,14 +192,8 @@ bool SqliteStore::put(std::string_view key, const NewValue& value, Put mode) {
   obey(*write, value.guard);
   const std::int64_t now = now_ns();
   if (value.tags.empty() && !draft && !goes_by_visits(*write)) {
-    Statement put = write->use(mode == Put::always ? Sql::upsert : Sql::insert_if_dead);
-    put.bind(1, key);
-    bind_head(put, head_of(key, value, now, {}, {}), hash_of(value.bytes));
-    put.bind(6, value.bytes);
-    bind_place(put, 7, *write, now);
     write.changing();
-    write->run(put, "store a value");
-    if (sqlite3_changes64(write->handle()) == 1) {
+    if (put_row(*write, key, head_of(key, value, now, {}, {}), value.bytes, mode)) {
       mark(key);
       make_room(*write);
       sweep_now_and_then(*write);
@@ -230,19 +250,32 @@ bool SqliteStore::erase(std::string_view key, const Guard* guard) {
   return removing([&] { return erase_once(key, guard); });
 }
 
+/// The fast way: whether there was a live value in one row and nothing else has to be done.
+bool SqliteStore::erase_live_row(Connection& connection, std::string_view key, std::int64_t now) {
+  const std::uint64_t hash = hash_of(key);
+  const auto run = [&](Sql which, std::optional<std::int64_t> id) {
+    Statement erase = connection.use(which);
+    erase.bind(1, key).bind(2, now);
+    if (id) erase.bind(3, *id);
+    connection.run(erase, "remove a value");
+    return sqlite3_changes64(connection.handle()) == 1;
+  };
+  if (const std::optional<std::int64_t> hint = hints_.find(hash)) {
+    hints_.forget(hash);
+    if (run(Sql::erase_live_at, hint)) return true;
+  }
+  return run(Sql::erase_live, {});
+}
+
 bool SqliteStore::erase_once(std::string_view key, const Guard* guard) {
   Write write(*this, deadline_from_now());
   obey(*write, guard);
   const std::int64_t now = now_ns();
-  {
-    Statement erase = write->use(Sql::erase_live);
-    write.changing();
-    write->run(erase.bind(1, key).bind(2, now), "remove a value");
-    if (sqlite3_changes64(write->handle()) == 1) {
-      mark(key);
-      write.commit();
-      return true;
-    }
+  write.changing();
+  if (erase_live_row(*write, key, now)) {
+    mark(key);
+    write.commit();
+    return true;
   }
   const std::optional<Found> old = find(*write, key, now);
   if (!old) {
@@ -268,11 +301,11 @@ std::optional<Entry> SqliteStore::pop_once(std::string_view key, const Guard* gu
     obey(*write, guard);
     Found found;
     {
-      Statement row = write->use(Sql::entry);
-      row.bind(1, key);
-      if (!write->step(row, "read an entry")) return std::nullopt;
+      const std::optional<Statement> selected = select(*write, Extent::entry, key, "read an entry");
+      if (!selected) return std::nullopt;
+      const Statement& row = *selected;
       const RowHead head = head_of(row, key);
-      if (expired(head, now_ns())) return std::nullopt;
+      if (expired(head)) return std::nullopt;
       entry = entry_of(row, head, write->path());
       expected = expected_hash(row, head);
       ref = file_of(head, write->path());
@@ -313,11 +346,9 @@ bool SqliteStore::replace(std::string_view key, std::string_view expected, const
     Write write(*this, deadline_from_now());
     obey(*write, desired.guard);
     {
-      Statement row = write->use(Sql::entry);
-      row.bind(1, key);
-      if (!write->step(row, "read an entry")) return false;
-      const RowHead head = head_of(row, key);
-      if (expected_hash(row, head) != hash_of(expected)) continue;
+      const std::optional<Statement> row = select(*write, Extent::entry, key, "read an entry");
+      if (!row) return false;
+      if (expected_hash(*row, head_of(*row, key)) != hash_of(expected)) continue;
     }
     const std::int64_t now = now_ns();
     const std::optional<Found> old = find(*write, key, now);
@@ -337,9 +368,8 @@ void SqliteStore::update(std::string_view key, FunctionRef<Change(const Entry*)>
   std::optional<Entry> entry;
   std::uint64_t value_hash = 0;
   {
-    Statement row = write->use(Sql::entry);
-    row.bind(1, key);
-    if (write->step(row, "read an entry")) {
+    if (const std::optional<Statement> selected = select(*write, Extent::entry, key, "read an entry")) {
+      const Statement& row = *selected;
       const RowHead head = head_of(row, key);
       old = Found{.key = std::string(key),
                   .id = row.number(kFirstFreeColumn),

@@ -16,9 +16,14 @@ std::string_view sql(Sql which) noexcept {
     case Sql::entry:
       return "SELECT stored, expires, format, sum, tags, file, value, id FROM entries WHERE key = ?1";
     case Sql::find:
-      return "SELECT expires FROM entries WHERE key = ?1";
-    case Sql::find_id:
       return "SELECT id, expires, tags, file FROM entries WHERE key = ?1";
+    // By what is only a hint of the id: the row is that key's or it is not found. With the sign the key is
+    // compared, not searched for.
+    case Sql::entry_at:
+      return "SELECT stored, expires, format, sum, tags, file, value, id FROM entries WHERE id = ?2 AND +key "
+             "= ?1";
+    case Sql::find_at:
+      return "SELECT id, expires, tags, file FROM entries WHERE id = ?2 AND +key = ?1";
     case Sql::entry_by_id:
       return "SELECT stored, expires, format, sum, tags, file, value, key FROM entries WHERE id = ?1";
     // A damaged index leads to the row of another key, so what is overwritten must have the key itself.
@@ -30,6 +35,9 @@ std::string_view sql(Sql which) noexcept {
              "ON CONFLICT(key) DO UPDATE SET stored = excluded.stored, expires = excluded.expires, "
              "format = excluded.format, sum = excluded.sum, value = excluded.value "
              "WHERE entries.key = ?1 AND entries.tags IS NULL AND entries.file IS NULL";
+    case Sql::overwrite_at:
+      return "UPDATE entries SET stored = ?2, expires = ?3, format = ?4, sum = ?5, value = ?6 "
+             "WHERE id = ?7 AND +key = ?1 AND tags IS NULL AND file IS NULL";
     case Sql::insert_if_dead:
       return "INSERT INTO entries(id, key, stored, expires, format, sum, value) "
              "VALUES(?7, ?1, ?2, ?3, ?4, ?5, ?6) "
@@ -48,6 +56,9 @@ std::string_view sql(Sql which) noexcept {
     case Sql::erase_live:
       return "DELETE FROM entries WHERE key = ?1 AND tags IS NULL AND file IS NULL AND (expires IS NULL OR "
              "expires > ?2)";
+    case Sql::erase_live_at:
+      return "DELETE FROM entries WHERE id = ?3 AND +key = ?1 AND tags IS NULL AND file IS NULL AND (expires "
+             "IS NULL OR expires > ?2)";
     case Sql::erase_id:
       return "DELETE FROM entries WHERE id = ?1";
     case Sql::tag_insert:

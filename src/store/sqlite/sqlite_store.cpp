@@ -110,6 +110,7 @@ void SqliteStore::check_moved_sometimes() {
   const std::int64_t now = platform::coarse_monotonic_ns();
   if (now - looked_for_move_.load(std::memory_order_relaxed) < kLookPeriod) return;
   check_moved();
+  if (options_.memory == 0) look_at_board();
   looked_for_move_.store(now, std::memory_order_relaxed);  // only now: what is gone is gone for every read
 }
 

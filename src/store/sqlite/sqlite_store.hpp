@@ -24,6 +24,8 @@
 #include "store/sqlite/checkpointer.hpp"
 #include "store/sqlite/connection.hpp"
 #include "store/sqlite/in_use.hpp"
+#include "store/sqlite/row.hpp"
+#include "store/sqlite/row_hints.hpp"
 #include "store/sqlite/turn.hpp"
 #include "store/sqlite/value_files.hpp"
 #include "store/sqlite/writer.hpp"
@@ -132,6 +134,11 @@ class SqliteStore final : public Store {
     return board != nullptr ? board->visits() : nullptr;
   }
 
+  /// What of a row to select: all that an entry has, or only id, expires, tags and file.
+  enum class Extent { entry, place };
+  /// The statement with the row of `key`, if there is one.
+  std::optional<Statement> select(Connection& connection, Extent extent, std::string_view key,
+                                  const char* doing);
   bool read_value(std::string_view key, Entry* head, std::string& bytes, const Sink* sink,
                   Lookup* lookup = nullptr);
 
@@ -197,7 +204,10 @@ class SqliteStore final : public Store {
     std::string tags;  ///< packed
     std::string file;  ///< packed
   };
-  static std::optional<Found> find(Connection& connection, std::string_view key, std::int64_t now);
+  std::optional<Found> find(Connection& connection, std::string_view key, std::int64_t now);
+  bool put_row(Connection& connection, std::string_view key, const RowHead& head, std::string_view bytes,
+               Put mode);
+  bool erase_live_row(Connection& connection, std::string_view key, std::int64_t now);
   bool erase_once(std::string_view key, const Guard* guard);
   std::optional<Entry> pop_once(std::string_view key, const Guard* guard);
   void obey(Connection& connection, const Guard* guard);
@@ -291,6 +301,8 @@ class SqliteStore final : public Store {
 
   platform::Mutex readers_mutex_;
   std::vector<std::unique_ptr<Connection>> idle_readers_ DCACHE_GUARDED_BY(readers_mutex_);
+
+  RowHints hints_;
 
   const std::uint64_t fork_generation_;
   /// How many threads are in the middle of something with a connection, a transaction included.

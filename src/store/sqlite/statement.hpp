@@ -9,14 +9,16 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace dcache::store::sqlite {
 
 class Statement {
  public:
   explicit Statement(sqlite3_stmt* statement) noexcept : statement_(statement) {}
-  Statement(const Statement&) = delete;
-  Statement& operator=(const Statement&) = delete;
+  Statement(Statement&& other) noexcept
+      : statement_(std::exchange(other.statement_, nullptr)), failed_(other.failed_) {}
+  Statement& operator=(Statement&&) = delete;
   ~Statement() { sqlite3_reset(statement_); }
 
   // Bound text is not copied: it must live until the step.

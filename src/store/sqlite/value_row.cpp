@@ -28,8 +28,8 @@ RowHead head_of(const Statement& row, std::string_view key) {
   head.stored = row.number(kStoredColumn);
   if (!row.is_null(kExpiresColumn)) head.expires = row.number(kExpiresColumn);
   head.format = row.number(kFormatColumn);
-  head.tags = row.bytes(kTagsColumn);
-  head.file = row.bytes(kFileColumn);
+  if (!row.is_null(kTagsColumn)) head.tags = row.bytes(kTagsColumn);
+  if (!row.is_null(kFileColumn)) head.file = row.bytes(kFileColumn);
   return head;
 }
 

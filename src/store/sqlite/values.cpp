@@ -17,10 +17,7 @@ class Lookup {
       : store_(store), copies_(store.copies()), key_(key), hash_(copies_ != nullptr ? hash_of(key) : 0) {}
 
   Copies::Found find(FunctionRef<void(const Copy&)> use, Copies::Count count = Copies::Count::no) {
-    if (copies_ == nullptr) {
-      store_.look_at_board();
-      return Copies::Found::unknown;
-    }
+    if (copies_ == nullptr) return Copies::Found::unknown;
     const auto note_and_use = [&](const Copy& copy) {
       used(copy.id);
       use(copy);
@@ -79,6 +76,21 @@ std::optional<Entry> entry_of(const Copy& copy, std::string_view key) {
 
 }  // namespace
 
+std::optional<Statement> SqliteStore::select(Connection& connection, Extent extent, std::string_view key,
+                                             const char* doing) {
+  const bool whole = extent == Extent::entry;
+  const std::uint64_t hash = hash_of(key);
+  if (const std::optional<std::int64_t> hint = hints_.find(hash)) {
+    Statement row = connection.use(whole ? Sql::entry_at : Sql::find_at);
+    if (connection.step(row.bind(1, key).bind(2, *hint), doing)) return row;
+    hints_.forget(hash);
+  }
+  Statement row = connection.use(whole ? Sql::entry : Sql::find);
+  if (!connection.step(row.bind(1, key), doing)) return std::nullopt;
+  hints_.note(hash, row.number(whole ? kFirstFreeColumn : 0));
+  return row;
+}
+
 /// Finds a live value. Bytes in its row go to `bytes`; those of a file to `sink`, when no statement is open
 /// any more, since a sink may use the cache. `head`, if any, gets the rest. A file may vanish between the row
 /// and its opening because the value is being replaced: then the row is read again.
@@ -92,14 +104,14 @@ bool SqliteStore::read_value(std::string_view key, Entry* head, std::string& byt
     std::string tags;
     {
       Read read(*this, Read::Extent::single_row);
-      Statement row = read->use(Sql::entry);
-      row.bind(1, key);
-      if (!read->step(row, "read a value")) {
+      const std::optional<Statement> selected = select(*read, Extent::entry, key, "read a value");
+      if (!selected) {
         if (lookup != nullptr) lookup->keep(nullptr);
         return false;
       }
+      const Statement& row = *selected;
       const RowHead found = head_of(row, key);
-      if (expired(found, platform::now().unix_nanoseconds())) return false;
+      if (expired(found)) return false;
       if (lookup != nullptr) lookup->used(row.number(kFirstFreeColumn));
       ref = file_of(found, read->path());
       if (head != nullptr) *head = entry_of(row, found, read->path());
@@ -179,10 +191,8 @@ bool SqliteStore::contains(std::string_view key) {
   if (found != Copies::Found::unknown) return found == Copies::Found::present;
   check_moved_sometimes();
   Read read(*this, Read::Extent::single_row);
-  Statement row = read->use(Sql::find);
-  row.bind(1, key);
-  return read->step(row, "look for a key") &&
-         (row.is_null(0) || row.number(0) > platform::now().unix_nanoseconds());
+  const std::optional<Statement> row = select(*read, Extent::place, key, "look for a key");
+  return row && (row->is_null(1) || row->number(1) > platform::now().unix_nanoseconds());
 }
 
 }  // namespace dcache::store::sqlite

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+
+namespace dcache::platform {
+
+/// Memory of the process's own, all zeros, at the start of a page. A page of it takes up memory from when it
+/// is first written to. Throws std::bad_alloc if there is none.
+class ZeroPages {
+ public:
+  explicit ZeroPages(std::size_t size);
+  ZeroPages(const ZeroPages&) = delete;
+  ZeroPages& operator=(const ZeroPages&) = delete;
+  ~ZeroPages();
+
+  [[nodiscard]] std::byte* data() const noexcept { return data_; }
+
+ private:
+  const std::size_t size_;
+  std::byte* data_;
+};
+
+}  // namespace dcache::platform
