@@ -21,6 +21,15 @@ finish() {
     status=$((status ? status : 1))
   exit "$status"
 }
+for name in "$@"; do
+  case "$name" in
+    format | gcc | asan | tsan | --tidy) ;;
+    *)
+      sed -n '2,5s/^# *//p' "${BASH_SOURCE[0]}" >&2
+      exit 64
+      ;;
+  esac
+done
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -128,10 +137,6 @@ for name in "$@"; do
         kind=(-Db_sanitize=thread -Dcli=disabled) # the command has but one thread
       fi
       suites "$name" "${ccache}clang" "${ccache}clang++" "$sanitizer_tests" "${sanitizer_setup[@]}" "${kind[@]}"
-      ;;
-    *)
-      sed -n '2,5s/^# *//p' "${BASH_SOURCE[0]}" >&2
-      exit 64
       ;;
   esac
 done

@@ -17,6 +17,7 @@
 // Forked, and InvalidArgument for what breaks the limits above. What it throws besides is said at the call.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -50,7 +51,21 @@ class Transaction;
 
 namespace detail {
 class CacheState;
+
+template <class Body>
+decltype(auto) run(Body&& body, Transaction& transaction) {
+  if constexpr (std::invocable<Body, Transaction&>) {
+    return std::invoke(std::forward<Body>(body), transaction);
+  } else {
+    return std::invoke(std::forward<Body>(body));
+  }
 }
+}  // namespace detail
+
+/// What `Cache::transact` runs: a callable for a Transaction&, or one without arguments that uses the
+/// Cache itself.
+template <class Body>
+concept TransactionBody = std::invocable<Body, Transaction&> || std::invocable<Body>;
 
 inline constexpr std::size_t kMaxKeyBytes = 4096;
 inline constexpr std::size_t kMaxValueBytes = std::size_t{1} << 30;
@@ -194,16 +209,16 @@ class DCACHE_EXPORT Cache {
   std::int64_t incr(ByteView key, std::int64_t delta = 1, std::int64_t initial = 0,
                     const SetOptions& options = {});
 
-  /// Runs `body(Transaction&)` once, in one atomic step: all that it changes is seen by others at once when
-  /// it returns, or not at all if it throws. Calls on this Cache and thread inside the body join the
-  /// transaction, `transact` included. Other writers wait meanwhile: keep it short. Returns what the body
+  /// Runs `body(Transaction&)`, or `body()`, once, in one atomic step: all that it changes is seen by others
+  /// at once when it returns, or not at all if it throws. Calls on this Cache and thread inside the body join
+  /// the transaction, `transact` included. Other writers wait meanwhile: keep it short. Returns what the body
   /// returns. Throws Misuse at the end if a part failed and the body swallowed the error.
   /// With `options.guard` it begins with a look that the lock is held, and stays true to the end.
   /// In a cache of several shards all keys of one transaction must be in one shard: the first call with a key
   /// decides in which, and one with a key of another, or on all values, throws Unsupported and undoes the
   /// transaction. Keys with the same part in braces are together: see Options::shards.
-  template <class Body>
-  auto transact(Body&& body, const WriteOptions& options = {}) -> std::invoke_result_t<Body, Transaction&>;
+  template <TransactionBody Body>
+  decltype(auto) transact(Body&& body, const WriteOptions& options = {});
 
   /// The live entries, by default oldest insertion first (an overwritten value keeps its place). The result
   /// is a query: each `begin()` looks anew, reads in pages, and holds nothing open in between, so that it
@@ -371,17 +386,17 @@ class DCACHE_EXPORT Entries::Iterator {
   std::shared_ptr<Walk> walk_;
 };
 
-template <class Body>
-auto Cache::transact(Body&& body, const WriteOptions& options) -> std::invoke_result_t<Body, Transaction&> {
+template <TransactionBody Body>
+decltype(auto) Cache::transact(Body&& body, const WriteOptions& options) {
   Transaction transaction(*this, options);
-  if constexpr (std::is_void_v<std::invoke_result_t<Body, Transaction&>>) {
-    std::forward<Body>(body)(transaction);
+  using Result = decltype(detail::run(std::forward<Body>(body), transaction));
+  if constexpr (std::is_void_v<Result>) {
+    detail::run(std::forward<Body>(body), transaction);
     transaction.commit();
   } else {
-    using Result = std::invoke_result_t<Body, Transaction&>;
-    Result&& result = std::forward<Body>(body)(transaction);
+    Result&& result = detail::run(std::forward<Body>(body), transaction);
     transaction.commit();
-    return std::forward<Result>(result);
+    return static_cast<Result>(std::forward<Result>(result));
   }
 }
 

@@ -42,7 +42,7 @@ struct Options {
   bool allow_network = false;
   /// Bytes of page cache for each connection (one writer, and a reader for each thread that reads at the same
   /// time). More helps a database that is larger than this; an idle cache uses little of it.
-  std::uint64_t page_cache = 3ULL << 20;
+  std::uint64_t page_cache = 4ULL << 20;
   /// Bytes of memory for copies of what was read, and of misses. A copy answers as long as nobody has changed
   /// the value, in any process: without a call of the system, in a tenth of the time. Values of more than a
   /// 256th of it are left out. 0 = keep none. Programs that write to the database by other means than dcache

@@ -3,19 +3,19 @@
 
 #include <sys/mman.h>
 
-#include <new>
-
 namespace dcache::platform {
 
-ZeroPages::ZeroPages(std::size_t size) : size_(size) {
+ZeroPages::ZeroPages(std::size_t size) noexcept : size_(size) {
   void* const address =
       ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (address == MAP_FAILED) throw std::bad_alloc();
+  if (address == MAP_FAILED) return;
   // Else the first byte might take two mebibytes.
   ::madvise(address, size, MADV_NOHUGEPAGE);
   data_ = static_cast<std::byte*>(address);
 }
 
-ZeroPages::~ZeroPages() { ::munmap(data_, size_); }
+ZeroPages::~ZeroPages() {
+  if (data_ != nullptr) ::munmap(data_, size_);
+}
 
 }  // namespace dcache::platform

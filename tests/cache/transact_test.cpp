@@ -22,6 +22,27 @@ TEST_CASE_FIXTURE(OneCache, "a transaction stores all that its body did") {
   CHECK_FALSE(cache.contains("old"));
 }
 
+TEST_CASE_FIXTURE(OneCache, "a body may do without the transaction, and returns what it likes") {
+  CHECK(cache.transact([&] {
+    cache.set("a", "1");
+    return cache.incr("n");
+  }) == 1);
+  CHECK(cache.get("a") == "1");
+  CHECK_THROWS_AS(cache.transact([&] {
+    cache.set("a", "2");
+    throw std::runtime_error("mine");
+  }),
+                  std::runtime_error);
+  CHECK(cache.get("a") == "1");
+
+  std::string kept = "kept";
+  static_assert(
+      std::is_same_v<decltype(cache.transact([&]() -> std::string& { return kept; })), std::string&>);
+  CHECK(&cache.transact([&]() -> std::string& { return kept; }) == &kept);
+  CHECK(*cache.transact([] { return std::make_unique<int>(5); }) == 5);
+  static_assert(!TransactionBody<void (*)(int)>);
+}
+
 TEST_CASE_FIXTURE(OneCache, "a body that throws changes nothing, and what it threw comes out") {
   cache.set("old", "1", {.tags = "t"});
   CHECK_THROWS_WITH_AS(cache.transact([](Transaction& transaction) {

@@ -3,6 +3,7 @@
 // What is only a hint may be lost and may be wrong: it must cost time, never an answer.
 #include "store/sqlite/row_hints.hpp"
 
+#include <atomic>
 #include <fstream>
 #include <latch>
 #include <vector>
@@ -77,29 +78,35 @@ TEST_CASE("an id that has no room is not noted") {
 
 TEST_CASE(
     "nearly all hints are found while there is room, and the memory stays as it is when there is none") {
-  RowHints few;
-  CHECK(found_of(few, 1000) > 500);  // half of some moved when there came to be more room
-  CHECK(found_of(few, 1000) > 950);
-  RowHints many;
-  found_of(many, 300'000);
-  CHECK(found_of(many, 300'000) > 290'000);
-  CHECK(found_of(many, 2'000'000) > 500'000);
+  for (const std::size_t keys : {10U, 1000U, 200'000U}) {
+    CAPTURE(keys);
+    RowHints hints;
+    found_of(hints, keys);  // those before there was more room are elsewhere
+    CHECK(found_of(hints, keys) >= keys * 9 / 10);
+  }
+  RowHints hints;
+  const std::size_t found = found_of(hints, 2'000'000);
+  CHECK(found > 400'000);
+  CHECK(found <= RowHints::kPlaces * RowHints::kMostBuckets);
 }
 
 TEST_CASE("threads may note and look up at once") {
   RowHints hints;
   std::latch start(4);
+  std::atomic<int> nonsense = 0;
   std::vector<std::jthread> threads;
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&] {
       start.arrive_and_wait();
       for (std::uint64_t i = 0; i < 20'000; ++i) {
         hints.note(i % 64, static_cast<std::int64_t>(i));
-        static_cast<void>(hints.find((i + 1) % 64));
+        if (hints.find((i + 1) % 64).value_or(0) >= 20'000) ++nonsense;
         if (i % 3 == 0) hints.forget(i % 64);
       }
     });
   }
+  threads.clear();
+  CHECK(nonsense == 0);
 }
 
 TEST_CASE("a value that another has removed, or stored anew elsewhere, is not looked for in its old place") {
@@ -205,8 +212,8 @@ TEST_CASE("what a transaction stored and took back is not there") {
     });
   } catch (const std::runtime_error&) {
   }
-  CHECK(two.one.get("k") == std::nullopt);
   two.other.set("l", "of another");
+  REQUIRE(two.id_of("l") == 1);  // as "k" had
   CHECK(two.one.get("k") == std::nullopt);
   two.one.set("k", "now");
   CHECK(two.other.get("k") == "now");
@@ -230,6 +237,7 @@ TEST_CASE("who was told where a row is reads less to find it") {
     for (std::size_t i = 0; i < kKeys; ++i) static_cast<void>(cache.get(name(i * 1237 % kKeys)));
     return reads_so_far() - before;
   };
+  if (reads_so_far() == 0) return;  // the kernel does not count them
   const std::int64_t searching = reads();
   const std::int64_t knowing = reads();
   CAPTURE(searching);

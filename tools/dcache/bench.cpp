@@ -101,6 +101,7 @@ void measure(Context& context, double seconds, const std::filesystem::path& scra
                                    [&](const bench::Work& one) { return one.name == measured.work; });
     if (work == works.end()) continue;
     bench::Times times;
+    arena.prepare(*work);
     for (int i = 0; i < runs; ++i) {
       if (interrupted_by != 0) return;
       arena.run(*work, run, times);

@@ -175,13 +175,15 @@ bool SqliteStore::put_row(Connection& connection, std::string_view key, const Ro
     return sqlite3_changes64(connection.handle()) == 1;
   };
   if (mode == Put::always) {
-    const std::optional<std::int64_t> hint = hints_.find(hash);
-    if (hint && run(Sql::overwrite_at, hint)) return true;
+    if (const std::optional<std::int64_t> hint = hints_.find(hash)) {
+      if (run(Sql::overwrite_at, hint)) return true;
+      hints_.forget(hash);
+    }
   }
-  const std::int64_t newest = sqlite3_last_insert_rowid(connection.handle());
+  // Only an insertion sets it again, to the new row.
+  sqlite3_set_last_insert_rowid(connection.handle(), 0);
   if (!run(mode == Put::always ? Sql::upsert : Sql::insert_if_dead, {})) return false;
-  const std::int64_t id = sqlite3_last_insert_rowid(connection.handle());
-  if (id != newest) hints_.note(hash, id);
+  if (const std::int64_t id = sqlite3_last_insert_rowid(connection.handle()); id != 0) hints_.note(hash, id);
   return true;
 }
 

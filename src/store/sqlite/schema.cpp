@@ -27,7 +27,7 @@ std::string_view sql(Sql which) noexcept {
     case Sql::entry_by_id:
       return "SELECT stored, expires, format, sum, tags, file, value, key FROM entries WHERE id = ?1";
     // A damaged index leads to the row of another key, so what is overwritten must have the key itself.
-    // The two fast ways in touch one row and leave alone what has tags or a file, which need more.
+    // The fast ways in touch one row and leave alone what has tags or a file, which need more.
     // A new row's id is the next one unless one is given.
     case Sql::upsert:
       return "INSERT INTO entries(id, key, stored, expires, format, sum, value) "

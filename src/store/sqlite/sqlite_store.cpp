@@ -106,7 +106,9 @@ void SqliteStore::check_log_sometimes() {
 }
 
 /// For reads, whose answers from a removed cache are merely old: looking every time would cost them a third.
+/// Who has a transaction open has looked when it began.
 void SqliteStore::check_moved_sometimes() {
+  if (in_transaction()) return;
   const std::int64_t now = platform::coarse_monotonic_ns();
   if (now - looked_for_move_.load(std::memory_order_relaxed) < kLookPeriod) return;
   check_moved();
