@@ -5,8 +5,8 @@
 
 namespace dcache::platform {
 
-/// Memory of the process's own, all zeros, at the start of a page. A page of it takes up memory from when it is
-/// first written to.
+/// Memory of the process's own, all zeros, at the start of a page. A page of it takes up memory from when it
+/// is first written to.
 class ZeroPages {
  public:
   explicit ZeroPages(std::size_t size) noexcept;

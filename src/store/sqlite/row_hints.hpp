@@ -18,7 +18,8 @@ namespace dcache::store::sqlite {
 /// another's. So nobody need be told that a row has moved or is gone, and threads may write over each other.
 ///
 /// As ids grow, hints spread over more memory, up to 3 MiB for 491,520 keys. What was noted before is then
-/// looked for elsewhere and not found: that happens a few times. Where there is no memory, there are no hints.
+/// looked for elsewhere and not found: that happens a few times. Where there is no memory, there are no
+/// hints.
 class RowHints {
  public:
   /// The row that was noted for the key of this hash; now and then that of another key.
