@@ -52,7 +52,7 @@ void bind_head(Statement& statement, const RowHead& head, std::uint64_t hash) {
 
 std::optional<SqliteStore::Found> SqliteStore::find(Connection& connection, std::string_view key,
                                                     std::int64_t now) {
-  const std::optional<Statement> row = select(connection, Extent::place, key, "look for a key");
+  const std::optional<Statement> row = select(connection, Columns::place, key, "look for a key");
   if (!row) return std::nullopt;
   return Found{.key = std::string(key),
                .id = row->number(0),
@@ -162,10 +162,11 @@ std::optional<ValueFiles::Draft> SqliteStore::draft_for(std::string_view bytes) 
 bool SqliteStore::put_row(Connection& connection, std::string_view key, const RowHead& head,
                           std::string_view bytes, Put mode) {
   const std::uint64_t hash = hash_of(key);
+  const std::uint64_t value_hash = hash_of(bytes);
   const auto run = [&](Sql which, std::optional<std::int64_t> id) {
     Statement put = connection.use(which);
     put.bind(1, key).bind(6, bytes);
-    bind_head(put, head, hash_of(bytes));
+    bind_head(put, head, value_hash);
     if (id) {
       put.bind(7, *id);
     } else {
@@ -303,7 +304,7 @@ std::optional<Entry> SqliteStore::pop_once(std::string_view key, const Guard* gu
     obey(*write, guard);
     Found found;
     {
-      const std::optional<Statement> selected = select(*write, Extent::entry, key, "read an entry");
+      const std::optional<Statement> selected = select(*write, Columns::entry, key, "read an entry");
       if (!selected) return std::nullopt;
       const Statement& row = *selected;
       const RowHead head = head_of(row, key);
@@ -348,7 +349,7 @@ bool SqliteStore::replace(std::string_view key, std::string_view expected, const
     Write write(*this, deadline_from_now());
     obey(*write, desired.guard);
     {
-      const std::optional<Statement> row = select(*write, Extent::entry, key, "read an entry");
+      const std::optional<Statement> row = select(*write, Columns::entry, key, "read an entry");
       if (!row) return false;
       if (expected_hash(*row, head_of(*row, key)) != hash_of(expected)) continue;
     }
@@ -369,20 +370,18 @@ void SqliteStore::update(std::string_view key, FunctionRef<Change(const Entry*)>
   std::optional<Found> old;
   std::optional<Entry> entry;
   std::uint64_t value_hash = 0;
-  {
-    if (const std::optional<Statement> selected = select(*write, Extent::entry, key, "read an entry")) {
-      const Statement& row = *selected;
-      const RowHead head = head_of(row, key);
-      old = Found{.key = std::string(key),
-                  .id = row.number(kFirstFreeColumn),
-                  .live = !expired(head, now),
-                  .tags = std::string(head.tags),
-                  .file = std::string(head.file)};
-      value_hash = expected_hash(row, head);
-      if (old->live) {
-        entry = entry_of(row, head, write->path());
-        if (head.file.empty()) entry->value = verified_value(row, head, write->path());
-      }
+  if (const std::optional<Statement> selected = select(*write, Columns::entry, key, "read an entry")) {
+    const Statement& row = *selected;
+    const RowHead head = head_of(row, key);
+    old = Found{.key = std::string(key),
+                .id = row.number(kFirstFreeColumn),
+                .live = !expired(head, now),
+                .tags = std::string(head.tags),
+                .file = std::string(head.file)};
+    value_hash = expected_hash(row, head);
+    if (old->live) {
+      entry = entry_of(row, head, write->path());
+      if (head.file.empty()) entry->value = verified_value(row, head, write->path());
     }
   }
   const Change change = f(entry ? &*entry : nullptr);

@@ -135,9 +135,9 @@ class SqliteStore final : public Store {
   }
 
   /// What of a row to select: all that an entry has, or only id, expires, tags and file.
-  enum class Extent { entry, place };
+  enum class Columns { entry, place };
   /// The statement with the row of `key`, if there is one.
-  std::optional<Statement> select(Connection& connection, Extent extent, std::string_view key,
+  std::optional<Statement> select(Connection& connection, Columns columns, std::string_view key,
                                   const char* doing);
   bool read_value(std::string_view key, Entry* head, std::string& bytes, const Sink* sink,
                   Lookup* lookup = nullptr);

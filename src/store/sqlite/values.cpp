@@ -76,9 +76,9 @@ std::optional<Entry> entry_of(const Copy& copy, std::string_view key) {
 
 }  // namespace
 
-std::optional<Statement> SqliteStore::select(Connection& connection, Extent extent, std::string_view key,
+std::optional<Statement> SqliteStore::select(Connection& connection, Columns columns, std::string_view key,
                                              const char* doing) {
-  const bool whole = extent == Extent::entry;
+  const bool whole = columns == Columns::entry;
   const std::uint64_t hash = hash_of(key);
   if (const std::optional<std::int64_t> hint = hints_.find(hash)) {
     Statement row = connection.use(whole ? Sql::entry_at : Sql::find_at);
@@ -104,7 +104,7 @@ bool SqliteStore::read_value(std::string_view key, Entry* head, std::string& byt
     std::string tags;
     {
       Read read(*this, Read::Extent::single_row);
-      const std::optional<Statement> selected = select(*read, Extent::entry, key, "read a value");
+      const std::optional<Statement> selected = select(*read, Columns::entry, key, "read a value");
       if (!selected) {
         if (lookup != nullptr) lookup->keep(nullptr);
         return false;
@@ -191,7 +191,7 @@ bool SqliteStore::contains(std::string_view key) {
   if (found != Copies::Found::unknown) return found == Copies::Found::present;
   check_moved_sometimes();
   Read read(*this, Read::Extent::single_row);
-  const std::optional<Statement> row = select(*read, Extent::place, key, "look for a key");
+  const std::optional<Statement> row = select(*read, Columns::place, key, "look for a key");
   return row && (row->is_null(1) || row->number(1) > platform::now().unix_nanoseconds());
 }
 
