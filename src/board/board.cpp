@@ -315,12 +315,7 @@ Board::Found Board::open() {
   return Found::fit;
 }
 
-/// Only the owner of the directory makes a board: another's would be of no use to the owner. And nobody whose
-/// next byte in a file may be SIGXFSZ.
-bool Board::may_make() const {
-  return still_there_() && platform::file_info(directory_).owner == platform::effective_user() &&
-         platform::may_change(directory_) && !platform::file_size_is_limited();
-}
+bool Board::may_make() const { return still_there_() && may_put_files(directory_); }
 
 void Board::make(Found instead_of, Adopted adopted) const {
   std::string bytes(kBytes, '\0');

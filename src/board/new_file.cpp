@@ -47,6 +47,11 @@ void remove_leftovers(const std::filesystem::path& of) {
 
 }  // namespace
 
+bool may_put_files(const std::filesystem::path& directory) {
+  return platform::file_info(directory).owner == platform::effective_user() &&
+         platform::may_change(directory) && !platform::file_size_is_limited();
+}
+
 void put_file(const std::filesystem::path& path, std::string_view bytes, Replace replace) {
   remove_leftovers(path);
   const TemporaryName name(path);

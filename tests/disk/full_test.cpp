@@ -358,6 +358,26 @@ TEST_CASE("a board with holes is not used on a full disk, where touching it woul
   CHECK(read_file(path).starts_with(header));
 }
 
+TEST_CASE("a file of hints with holes is not touched on a full disk, and values are found without") {
+  const SmallDisk disk("8m");
+  const std::string path = disk.path() / "cache";
+  const auto name = [](int i) { return std::to_string(i); };
+  constexpr int kKeys = 200;
+  {
+    Cache cache(path, {.memory = 0});
+    for (int i = 0; i < kKeys; ++i) cache.set(name(i), name(i));
+  }
+  const fs::path hints = disk.path() / "cache" / "hints";
+  REQUIRE(fs::exists(hints));
+  fs::resize_file(hints, 0);
+  fs::resize_file(hints, std::uintmax_t{2} << 20);
+  disk.fill();
+  Cache cache(path, {.memory = 0});
+  for (int i = 0; i < kKeys; ++i) CHECK(cache.get(name(i)) == name(i));
+  for (int i = 0; i < kKeys; ++i) CHECK(cache.erase(name(i)));
+  CHECK(cache.size() == 0);
+}
+
 TEST_CASE("where nothing may be written there is no board") {
   const SmallDisk disk("1m");
   const auto there = [] { return true; };

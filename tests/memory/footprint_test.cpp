@@ -107,7 +107,7 @@ TEST_SUITE("process") {
           store_and_read(cache);
           measure();
         });
-        CHECK(grown > memory + 10 * kMiB);
+        CHECK(grown > memory + 8 * kMiB);
         CHECK(grown <= memory + 13 * kMiB);
       }
     }

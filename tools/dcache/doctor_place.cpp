@@ -84,7 +84,7 @@ std::uint64_t soft_limit(decltype(RLIMIT_NOFILE) which) {
 
 Finding look_at_files(const fs::path& directory) {
   constexpr std::array kFiles = {"cache.db", "cache.db-wal", "cache.db-shm", "board",
-                                 "visits",   "life",         "spare"};
+                                 "visits",   "hints",        "life",         "spare"};
   struct stat place {};
   if (::stat(directory.c_str(), &place) != 0) {
     return {State::problem, "files", "cannot look at the directory: " + errno_text(errno),

@@ -116,6 +116,7 @@ void SqliteStore::store_row(Connection& connection, std::string_view key, const 
     id = old ? old->id : sqlite3_last_insert_rowid(connection.handle());
   }
   note_stored(connection, id, !old);
+  if (!old) note_row(connection, hints_.find(hash_of(key)), id, RowHints::By::writer);
   if (old) drop_file(connection, old->file);
   if (draft) add_file(*std::move(draft));
   if (!old || old->tags != tags) {
@@ -161,7 +162,6 @@ std::optional<ValueFiles::Draft> SqliteStore::draft_for(std::string_view bytes) 
 /// The fast way: whether the value was stored in one row and nothing else had to be done.
 bool SqliteStore::put_row(Connection& connection, std::string_view key, const RowHead& head,
                           std::string_view bytes, Put mode) {
-  const std::uint64_t hash = hash_of(key);
   const std::uint64_t value_hash = hash_of(bytes);
   const auto run = [&](Sql which, std::optional<std::int64_t> id) {
     Statement put = connection.use(which);
@@ -175,16 +175,17 @@ bool SqliteStore::put_row(Connection& connection, std::string_view key, const Ro
     connection.run(put, "store a value");
     return sqlite3_changes64(connection.handle()) == 1;
   };
-  if (mode == Put::always) {
-    if (const std::optional<std::int64_t> hint = hints_.find(hash)) {
-      if (run(Sql::overwrite_at, hint)) return true;
-      hints_.forget(hash);
-    }
+  const RowHints::Hint hint = hints_.find(hash_of(key));
+  if (mode == Put::always && hint.id) {
+    if (run(Sql::overwrite_at, hint.id)) return true;
+    hints_.forget(hint);
   }
   // Only an insertion sets it again, to the new row.
   sqlite3_set_last_insert_rowid(connection.handle(), 0);
   if (!run(mode == Put::always ? Sql::upsert : Sql::insert_if_dead, {})) return false;
-  if (const std::int64_t id = sqlite3_last_insert_rowid(connection.handle()); id != 0) hints_.note(hash, id);
+  if (const std::int64_t id = sqlite3_last_insert_rowid(connection.handle()); id != 0) {
+    note_row(connection, hint, id, RowHints::By::writer);
+  }
   return true;
 }
 
@@ -255,7 +256,6 @@ bool SqliteStore::erase(std::string_view key, const Guard* guard) {
 
 /// The fast way: whether there was a live value in one row and nothing else has to be done.
 bool SqliteStore::erase_live_row(Connection& connection, std::string_view key, std::int64_t now) {
-  const std::uint64_t hash = hash_of(key);
   const auto run = [&](Sql which, std::optional<std::int64_t> id) {
     Statement erase = connection.use(which);
     erase.bind(1, key).bind(2, now);
@@ -263,9 +263,9 @@ bool SqliteStore::erase_live_row(Connection& connection, std::string_view key, s
     connection.run(erase, "remove a value");
     return sqlite3_changes64(connection.handle()) == 1;
   };
-  if (const std::optional<std::int64_t> hint = hints_.find(hash)) {
-    hints_.forget(hash);
-    if (run(Sql::erase_live_at, hint)) return true;
+  if (const RowHints::Hint hint = hints_.find(hash_of(key)); hint.id) {
+    hints_.forget(hint);
+    if (run(Sql::erase_live_at, hint.id)) return true;
   }
   return run(Sql::erase_live, {});
 }

@@ -127,6 +127,14 @@ std::uint64_t SqliteStore::bytes_used(Connection& connection) {
   return static_cast<std::uint64_t>(pages) * kPageBytes + file_bytes(connection);
 }
 
+/// At least as many as there are: to count them would take a walk over all.
+std::uint64_t SqliteStore::most_entries(Connection& connection) {
+  constexpr std::int64_t kLeastBytes = 64;  ///< with the key's place in its tree
+  const std::int64_t in_pages = number_of(connection, Sql::page_count) * (kPageBytes / kLeastBytes);
+  return static_cast<std::uint64_t>(
+      std::clamp<std::int64_t>(number_of(connection, Sql::span_of_ids), 0, in_pages));
+}
+
 std::uint64_t SqliteStore::bytes() {
   Read read(*this);
   return bytes_used(*read);

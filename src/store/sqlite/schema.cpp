@@ -105,6 +105,8 @@ std::string_view sql(Sql which) noexcept {
              "?2";
     case Sql::last_id:
       return "SELECT max(id) FROM entries";
+    case Sql::span_of_ids:
+      return "SELECT (SELECT max(id) FROM entries) - (SELECT min(id) FROM entries)";
     case Sql::page_count:
       return "PRAGMA page_count";
     case Sql::free_pages:

@@ -88,6 +88,7 @@ enum class Sql : std::size_t {
   expired_batch,
   oldest_batch,
   last_id,
+  span_of_ids,
   page_count,
   free_pages,
   meta_get,

@@ -33,6 +33,7 @@ SqliteStore::SqliteStore(platform::Directory directory, const Options& options, 
       files_(directory_.path),
       database_file_(directory_.path / "cache.db"),
       checkpoint_after_(kCheckpointPages),
+      hints_(directory_.path),
       fork_generation_(platform::fork_generation()),
       checkpointer_(database_path(), options_, in_use_) {
   settle_after_fork(directory_);

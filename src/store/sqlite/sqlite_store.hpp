@@ -139,6 +139,8 @@ class SqliteStore final : public Store {
   /// The statement with the row of `key`, if there is one.
   std::optional<Statement> select(Connection& connection, Columns columns, std::string_view key,
                                   const char* doing);
+  void note_row(Connection& connection, const RowHints::Hint& hint, std::int64_t id,
+                RowHints::By by) noexcept;
   bool read_value(std::string_view key, Entry* head, std::string& bytes, const Sink* sink,
                   Lookup* lookup = nullptr);
 
@@ -235,6 +237,7 @@ class SqliteStore final : public Store {
   const Settings& current_settings(Connection& connection);
   static Settings read_settings(Connection& connection);
   std::uint64_t bytes_used(Connection& connection);
+  static std::uint64_t most_entries(Connection& connection);
   std::uint64_t file_bytes(Connection& connection);
   void check_fits(std::uint64_t size);
   void make_room(Connection& connection);

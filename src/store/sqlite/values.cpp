@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reading single values.
+#include <exception>
+
 #include "dcache/error.hpp"
 #include "platform/clock.hpp"
 #include "store/copies.hpp"
@@ -79,16 +81,28 @@ std::optional<Entry> entry_of(const Copy& copy, std::string_view key) {
 std::optional<Statement> SqliteStore::select(Connection& connection, Columns columns, std::string_view key,
                                              const char* doing) {
   const bool whole = columns == Columns::entry;
-  const std::uint64_t hash = hash_of(key);
-  if (const std::optional<std::int64_t> hint = hints_.find(hash)) {
+  const RowHints::Hint hint = hints_.find(hash_of(key));
+  if (hint.id) {
     Statement row = connection.use(whole ? Sql::entry_at : Sql::find_at);
-    if (connection.step(row.bind(1, key).bind(2, *hint), doing)) return row;
-    hints_.forget(hash);
+    if (connection.step(row.bind(1, key).bind(2, *hint.id), doing)) return row;
   }
   Statement row = connection.use(whole ? Sql::entry : Sql::find);
-  if (!connection.step(row.bind(1, key), doing)) return std::nullopt;
-  hints_.note(hash, row.number(whole ? kFirstFreeColumn : 0));
+  if (!connection.step(row.bind(1, key), doing)) {
+    hints_.forget(hint);
+    return std::nullopt;
+  }
+  note_row(connection, hint, row.number(whole ? kFirstFreeColumn : 0), RowHints::By::reader);
   return row;
+}
+
+void SqliteStore::note_row(Connection& connection, const RowHints::Hint& hint, std::int64_t id,
+                           RowHints::By by) noexcept {
+  if (!hints_.note(hint, id, by)) return;
+  try {
+    hints_.make_room(most_entries(connection));
+  } catch (const std::exception&) {
+    // What was to be done does not depend on it.
+  }
 }
 
 /// Finds a live value. Bytes in its row go to `bytes`; those of a file to `sink`, when no statement is open

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "platform/word_file.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+
+#include "platform/directory.hpp"
+
+namespace dcache::platform {
+
+namespace {
+
+constexpr off_t kBlockBytes = 512;
+
+off_t offset_of(std::uint64_t word) noexcept { return static_cast<off_t>(word * sizeof(WordFile::Word)); }
+
+/// Touching a mapped page for which the disk has no room would be SIGBUS. Where the kernel cannot allocate,
+/// the C library reads bytes and writes them back, which may undo what another has just written: only hints.
+bool take_room(int fd, std::uint64_t from, std::uint64_t to) noexcept {
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) return false;
+  const bool has_holes = info.st_blocks * kBlockBytes < info.st_size;
+  if (from == to || (offset_of(to) <= info.st_size && !has_holes)) return true;
+  int failed = 0;
+  do {
+    failed = ::posix_fallocate(fd, offset_of(from), offset_of(to) - offset_of(from));
+  } while (failed == EINTR);
+  return failed == 0;
+}
+
+}  // namespace
+
+std::unique_ptr<WordFile> WordFile::open(const std::filesystem::path& path,
+                                         std::size_t most_mapped) noexcept {
+  try {
+    std::unique_ptr<WordFile> file(new WordFile(open_private_file(path, false)));
+    if (file->file_.get() < 0) return nullptr;
+    const FileInfo info = file_info(file->file_.get());
+    if (info.type != FileType::regular || info.owner != file_info(path.parent_path()).owner) return nullptr;
+    return file->map(most_mapped) ? std::move(file) : nullptr;
+  } catch (const std::exception&) {
+    return nullptr;
+  }
+}
+
+/// Behind the file's end too: nothing is touched there before it has grown.
+bool WordFile::map(std::size_t words) noexcept {
+  if (!take_room(file_.get(), 0, std::min<std::uint64_t>(size(), words))) return false;
+  void* const address =
+      ::mmap(nullptr, words * sizeof(Word), PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
+  if (address == MAP_FAILED) return false;
+  mapped_ = static_cast<std::atomic<Word>*>(address);
+  mapped_words_ = words;
+  return true;
+}
+
+WordFile::~WordFile() {
+  if (mapped_ != nullptr) ::munmap(mapped_, mapped_words_ * sizeof(Word));
+}
+
+std::uint64_t WordFile::size() const noexcept {
+  struct stat info {};
+  return ::fstat(file_.get(), &info) == 0 ? static_cast<std::uint64_t>(info.st_size) / sizeof(Word) : 0;
+}
+
+bool WordFile::make_room(std::uint64_t size) noexcept {
+  const std::uint64_t now = this->size();
+  return size <= now || size > mapped_words_ || take_room(file_.get(), now, size);
+}
+
+void WordFile::read(std::uint64_t at, std::span<Word> words) const noexcept {
+  if (at + words.size() <= mapped_words_) {
+    for (std::size_t i = 0; i < words.size(); ++i) words[i] = mapped_[at + i].load(std::memory_order_relaxed);
+    return;
+  }
+  const ssize_t got = ::pread(file_.get(), words.data(), words.size_bytes(), offset_of(at));
+  const std::size_t whole = got < 0 ? 0 : static_cast<std::size_t>(got) / sizeof(Word);
+  std::fill(words.begin() + static_cast<std::ptrdiff_t>(whole), words.end(), 0);
+}
+
+bool WordFile::write(std::uint64_t at, std::span<const Word> words) noexcept {
+  if (at + words.size() <= mapped_words_) {
+    for (std::size_t i = 0; i < words.size(); ++i) mapped_[at + i].store(words[i], std::memory_order_relaxed);
+    return true;
+  }
+  return ::pwrite(file_.get(), words.data(), words.size_bytes(), offset_of(at)) ==
+         static_cast<ssize_t>(words.size_bytes());
+}
+
+}  // namespace dcache::platform
