@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@ namespace dcache::platform {
 namespace {
 
 constexpr off_t kBlockBytes = 512;
+constexpr off_t kFetchedBytes = off_t{1} << 20;
 
 off_t offset_of(std::uint64_t word) noexcept { return static_cast<off_t>(word * sizeof(WordFile::Word)); }
 
@@ -82,6 +84,22 @@ void WordFile::read(std::uint64_t at, std::span<Word> words) const noexcept {
   const ssize_t got = ::pread(file_.get(), words.data(), words.size_bytes(), offset_of(at));
   const std::size_t whole = got < 0 ? 0 : static_cast<std::size_t>(got) / sizeof(Word);
   std::fill(words.begin() + static_cast<std::ptrdiff_t>(whole), words.end(), 0);
+}
+
+bool WordFile::read_now(std::uint64_t at, std::span<Word> words) const noexcept {
+  if (at + words.size() > mapped_words_) {
+    const iovec into{.iov_base = words.data(), .iov_len = words.size_bytes()};
+    const ssize_t got = ::preadv2(file_.get(), &into, 1, offset_of(at), RWF_NOWAIT);
+    if (got == static_cast<ssize_t>(words.size_bytes())) return true;
+    if (got < 0 && errno == EAGAIN) {
+      const off_t from = offset_of(at) & ~(kFetchedBytes - 1);
+      ::posix_fadvise(file_.get(), from, kFetchedBytes, POSIX_FADV_WILLNEED);
+      return false;
+    }
+    // The end, or a file system that cannot tell.
+  }
+  read(at, words);
+  return true;
 }
 
 bool WordFile::write(std::uint64_t at, std::span<const Word> words) noexcept {

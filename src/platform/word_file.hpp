@@ -34,8 +34,11 @@ class WordFile {
   /// To be called before words behind the end are written; whether they may be.
   [[nodiscard]] bool make_room(std::uint64_t size) noexcept;
 
-  /// Words that are in memory all, or none; within the size that was seen. What cannot be read is 0.
+  /// Words of which all are mapped, or none; within the size that was seen. What cannot be read is 0.
   void read(std::uint64_t at, std::span<Word> words) const noexcept;
+  /// The same without waiting for the disk: false where the system does not have them in memory. It is asked
+  /// to fetch them then, with many around them.
+  [[nodiscard]] bool read_now(std::uint64_t at, std::span<Word> words) const noexcept;
   /// Whether they could be written.
   bool write(std::uint64_t at, std::span<const Word> words) noexcept;
 

@@ -3,6 +3,7 @@
 // What is only a hint may be lost and may be wrong: it must cost time, never an answer.
 #include "store/sqlite/row_hints.hpp"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <atomic>
@@ -112,6 +113,21 @@ TEST_CASE("who only reads makes no file of hints, but notes in one that is there
   Hints late(dir.path());
   static_cast<void>(late.RowHints::note(late.RowHints::find(7), 3, RowHints::By::reader));
   CHECK(writer.find(7) == 3);
+}
+
+TEST_CASE("who may not write large files goes by no hints: the signal for it would kill") {
+  const TempDir dir;
+  Hints(dir.path()).note(7, 2);
+  struct rlimit old {};
+  ::getrlimit(RLIMIT_FSIZE, &old);
+  struct rlimit low = old;
+  low.rlim_cur = 0;
+  ::setrlimit(RLIMIT_FSIZE, &low);
+  Hints limited(dir.path());
+  CHECK(limited.find(7) == std::nullopt);
+  CHECK_FALSE(limited.note(8, 3));
+  ::setrlimit(RLIMIT_FSIZE, &old);
+  CHECK(Hints(dir.path()).find(7) == 2);
 }
 
 TEST_CASE("an id that has no room is not noted") {

@@ -96,8 +96,9 @@ void RowHints::see_size(const WordFile& file) noexcept {
 }
 
 void RowHints::read(const WordFile& file, Hint& hint) const noexcept {
-  hint.bucket = bucket_of(hint.hash, buckets_.load(std::memory_order_relaxed));
-  file.read(*hint.bucket * kPlaces, hint.words);
+  const std::uint64_t bucket = bucket_of(hint.hash, buckets_.load(std::memory_order_relaxed));
+  // A read of the disk is what hints are to save.
+  if (file.read_now(bucket * kPlaces, hint.words)) hint.bucket = bucket;
 }
 
 RowHints::Hint RowHints::find(std::uint64_t hash) noexcept {
@@ -121,6 +122,7 @@ bool RowHints::note(const Hint& hint, std::int64_t id, By by) noexcept {
   if (noted_.fetch_add(1, std::memory_order_relaxed) % kNotedBetweenLooks == 0) see_size(*file);
   Hint here = hint;
   if (!here.bucket) read(*file, here);
+  if (!here.bucket) return false;
   const auto place_of = [&](const auto& wanted) {
     return static_cast<std::size_t>(std::find_if(here.words.begin(), here.words.end(), wanted) -
                                     here.words.begin());

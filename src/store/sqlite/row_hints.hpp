@@ -39,7 +39,7 @@ class RowHints {
   struct Hint {
     std::uint64_t hash = 0;
     std::optional<std::int64_t> id;  ///< of the row that was noted; now and then that of another key
-    /// Where it is, and what else is there.
+    /// Where it is, and what else is there; none where that is not in memory.
     std::optional<std::uint64_t> bucket = {};
     std::array<platform::WordFile::Word, kPlaces> words = {};
   };
