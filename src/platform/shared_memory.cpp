@@ -12,16 +12,16 @@ namespace dcache::platform {
 
 namespace {
 
-constexpr std::uint64_t kStatBlock = 512;
+constexpr off_t kStatBlock = 512;
 
-/// Whether the disk has room for the first `size` bytes; errno tells why not.
+}  // namespace
+
 bool allocate(int fd, std::size_t size) noexcept {
   struct stat info {};
   if (::fstat(fd, &info) != 0) return false;
   // Where the kernel cannot allocate, the C library reads bytes and writes them back: not to a file that
   // others have mapped, unless it has holes.
-  if (static_cast<std::uint64_t>(info.st_size) >= size &&
-      static_cast<std::uint64_t>(info.st_blocks) * kStatBlock >= size) {
+  if (static_cast<std::uint64_t>(info.st_size) >= size && info.st_blocks * kStatBlock >= info.st_size) {
     return true;
   }
   int failed = 0;
@@ -31,8 +31,6 @@ bool allocate(int fd, std::size_t size) noexcept {
   errno = failed;
   return failed == 0;
 }
-
-}  // namespace
 
 std::shared_ptr<SharedMemory> SharedMemory::map(int fd, std::size_t size) {
   if (!allocate(fd, size)) return nullptr;

@@ -8,6 +8,10 @@
 
 namespace dcache::platform {
 
+/// Gives an open file `size` bytes at least, with the disk's room for them: touching a mapped page without
+/// any would be SIGBUS. False with errno where it cannot be had.
+[[nodiscard]] bool allocate(int fd, std::size_t size) noexcept;
+
 class SharedMemory {
  public:
   /// Maps the first `size` bytes of an open file to read and write; the descriptor may be closed afterwards.

@@ -9,32 +9,18 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <new>
+#include <exception>
 
 #include "platform/directory.hpp"
+#include "platform/shared_memory.hpp"
 
 namespace dcache::platform {
 
 namespace {
 
-constexpr off_t kBlockBytes = 512;
 constexpr off_t kFetchedBytes = off_t{1} << 20;
 
 off_t offset_of(std::uint64_t word) noexcept { return static_cast<off_t>(word * sizeof(WordFile::Word)); }
-
-/// Touching a mapped page for which the disk has no room would be SIGBUS. Where the kernel cannot allocate,
-/// the C library reads bytes and writes them back, which may undo what another has just written: only hints.
-bool take_room(int fd, std::uint64_t from, std::uint64_t to) noexcept {
-  struct stat info {};
-  if (::fstat(fd, &info) != 0) return false;
-  const bool has_holes = info.st_blocks * kBlockBytes < info.st_size;
-  if (from == to || (offset_of(to) <= info.st_size && !has_holes)) return true;
-  int failed = 0;
-  do {
-    failed = ::posix_fallocate(fd, offset_of(from), offset_of(to) - offset_of(from));
-  } while (failed == EINTR);
-  return failed == 0;
-}
 
 }  // namespace
 
@@ -53,7 +39,7 @@ std::unique_ptr<WordFile> WordFile::open(const std::filesystem::path& path,
 
 /// Behind the file's end too: nothing is touched there before it has grown.
 bool WordFile::map(std::size_t words) noexcept {
-  if (!take_room(file_.get(), 0, std::min<std::uint64_t>(size(), words))) return false;
+  if (!allocate(file_.get(), std::min<std::uint64_t>(size(), words) * sizeof(Word))) return false;
   void* const address =
       ::mmap(nullptr, words * sizeof(Word), PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
   if (address == MAP_FAILED) return false;
@@ -72,8 +58,7 @@ std::uint64_t WordFile::size() const noexcept {
 }
 
 bool WordFile::make_room(std::uint64_t size) noexcept {
-  const std::uint64_t now = this->size();
-  return size <= now || size > mapped_words_ || take_room(file_.get(), now, size);
+  return size > mapped_words_ || allocate(file_.get(), size * sizeof(Word));
 }
 
 void WordFile::read(std::uint64_t at, std::span<Word> words) const noexcept {
