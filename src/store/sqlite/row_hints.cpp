@@ -25,7 +25,7 @@ constexpr WordFile::Word kTagMask = (WordFile::Word{1} << kTagBits) - 1;
 
 /// The file has whole parts of 64 KiB, which are split in one go: written so, the system looks them up faster
 /// than single pages. Within a part a hash's lowest bits are the bucket's place.
-constexpr unsigned kPartBits = 10;
+constexpr unsigned kPartBits = 9;
 constexpr std::uint64_t kPartBuckets = 1U << kPartBits;
 constexpr std::uint64_t kPartWords = kPartBuckets * RowHints::kPlaces;
 static_assert(RowHints::kMostBuckets <= std::uint64_t{1} << (kPartBits + kTagBits));
@@ -34,7 +34,7 @@ static_assert(RowHints::kMappedBuckets % kPartBuckets == 0);
 constexpr unsigned kAskedInVain = 16;        ///< questions before the file is opened
 constexpr unsigned kNotedBetweenLooks = 64;  ///< at its size
 constexpr unsigned kCrowded = 16;            ///< hints that had to go for others, before there is more room
-constexpr std::uint64_t kEntriesABucket = 4;
+constexpr std::uint64_t kEntriesABucket = 6;
 
 /// The bits of the hash above those of the place in a part.
 WordFile::Word tag_of(std::uint64_t hash) noexcept { return hash >> kPartBits & kTagMask; }

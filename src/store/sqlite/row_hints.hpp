@@ -21,7 +21,7 @@ namespace dcache::store::sqlite {
 /// another's. So whatever is in the file, nobody need be told that a row has moved or is gone, and processes
 /// and threads may write over each other. Where the file cannot be had, there are no hints.
 ///
-/// It has buckets of eight words and grows by splitting one bucket after the other in two, as in linear
+/// It has buckets of sixteen words and grows by splitting one bucket after the other in two, as in linear
 /// hashing (W. Litwin, "Linear hashing: a new tool for file and table addressing", 1980). A word is an id and
 /// those bits of the key's hash that tell where it belongs in a larger file, so that nothing else need be
 /// read for that. How many buckets there are is told by the file's size alone.
@@ -31,9 +31,9 @@ class RowHints {
   /// that reads one value does without.
   explicit RowHints(const std::filesystem::path& directory) : path_(directory / "hints") {}
 
-  static constexpr std::size_t kPlaces = 8;                  ///< in a bucket
-  static constexpr std::uint64_t kMostBuckets = 1U << 22;    ///< 256 MiB
-  static constexpr std::uint64_t kMappedBuckets = 3U << 14;  ///< 3 MiB
+  static constexpr std::size_t kPlaces = 16;                 ///< in a bucket
+  static constexpr std::uint64_t kMostBuckets = 1U << 21;    ///< 256 MiB
+  static constexpr std::uint64_t kMappedBuckets = 3U << 13;  ///< 3 MiB
 
   /// What was found for a key.
   struct Hint {
