@@ -99,8 +99,8 @@ enum class Policy {
 struct Settings {
   /// Bytes that the cache may take up: pages of the database in use and value files. 0 = no limit. After a
   /// write the cache is within it; what was just stored is never removed for it. Beside it are the log (1
-  /// MiB, 16 under load) and files of hints (`board`, 0.5 MiB; `visits`, a 64th of the limit; `hints`, 21
-  /// bytes an entry).
+  /// MiB, 16 under load, more where the disk is slower than the writers) and files of hints (`board`, 0.5
+  /// MiB; `visits`, a 64th of the limit; `hints`, 21 bytes an entry).
   std::uint64_t size_limit = 0;
   Policy policy = Policy::sieve;
 };

@@ -186,11 +186,11 @@ TEST_CASE_FIXTURE(OneCache, "a cache that is kept open falls back to a log of 8 
 }
 
 TEST_SUITE("process") {
-  TEST_CASE_FIXTURE(OneCache, "the log stays under 16 MiB with four processes writing and one reading") {
+  TEST_CASE_FIXTURE(OneCache, "the log does not grow with what four processes write while one reads") {
     std::vector<std::unique_ptr<Worker>> workers;
     for (int i = 0; i < 4; ++i) {
       const std::string id = std::to_string(i);
-      workers.push_back(std::make_unique<Worker>(std::vector<std::string>{"load", path(), id, "3000", id}));
+      workers.push_back(std::make_unique<Worker>(std::vector<std::string>{"load", path(), id, "20000", id}));
     }
     for (const auto& worker : workers) worker->line();
     for (const auto& worker : workers) worker->say("go");
@@ -206,8 +206,11 @@ TEST_SUITE("process") {
       }
       CHECK(worker->wait() == 0);
     }
-    CHECK(most < 16 * kMebibyte);
+    // 170 MiB if it never starts anew. 10 are seen, more where others keep the disk busy: writers go on while
+    // what was copied is brought to it.
+    CHECK(most < 64 * kMebibyte);
     CHECK(most > 0);
+    MESSAGE("the longest log: " << most / 1024 << " KiB");
     CHECK(integrity(path()) == "ok");
   }
 }
